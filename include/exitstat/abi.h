@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the BPF programs write and user space reads.
+ *
+ * One slot per vCPU in one mmap'ed array (map "slots"). A slot has one writer:
+ * the thread that runs the vCPU, through the BPF programs; once ended_ns is set
+ * the writer is user space, which reads the final counts, clears the slot and
+ * puts its index back into the map "free". Counters only grow.
+ *
+ * Included by bpf/ (no libc there) and by src/, so plain __u types only.
+ */
+#ifndef EXITSTAT_ABI_H
+#define EXITSTAT_ABI_H
+
+#include <linux/types.h>
+
+#define ES_ABI_VERSION	1
+
+/*
+ * Time buckets: bucket 0 holds [0, 64) ns, bucket i holds [2^(i+5), 2^(i+6)) ns,
+ * the last one everything from 2^36 ns (68.7 s) up.
+ */
+#define ES_HIST_BUCKETS	32
+#define ES_HIST_SHIFT	6
+
+/*
+ * Reasons are kept in cells which a slot hands out as they occur: a vCPU sees
+ * about 30 of the vendor's hundreds of codes. cell_of[] finds the cell of a code:
+ * codes to 0xff have an entry each, greater ones share the upper half by their
+ * low byte (SVM 0x400.., and the negative ones); cells[].code settles clashes.
+ */
+#define ES_CELLS	48
+#define ES_CELL_INDEX	512
+#define ES_CELL_NONE	0	/* cells[0] is never used, so 0 in cell_of[] is "none yet" */
+
+/* VMX exit reason bits above the basic reason (SDM Vol. 3, table 25-15 and 28.2). */
+enum es_flag {
+	ES_FLAG_BUS_LOCK,	/* bit 26 */
+	ES_FLAG_ENCLAVE,	/* bit 27 */
+	ES_FLAG_PENDING_MTF,	/* bit 28 */
+	ES_FLAG_VMX_ROOT,	/* bit 29 */
+	ES_FLAG_OTHER,		/* any other bit from 16 to 30 */
+	ES_FLAG_FAILED_ENTRY,	/* bit 31 */
+	ES_FLAGS
+};
+
+/* Where a vCPU is, as published in a slot. */
+enum es_state {
+	ES_STATE_NEW,		/* slot taken, nothing measured yet */
+	ES_STATE_GUEST,		/* between kvm_entry and kvm_exit */
+	ES_STATE_KERNEL,	/* after kvm_exit */
+	ES_STATE_HALTED,	/* as KERNEL, and the exit was a halt that has not been woken yet */
+	ES_STATE_VMM,		/* KVM_RUN has returned to user space */
+};
+
+struct es_cell {
+	__u32 code;		/* VMX basic reason; SVM exit code, low 32 bits */
+	__u32 flags[ES_FLAGS];	/* exits that had the flag */
+	__u32 pad;
+	__u64 count;
+	__u64 time_ns;		/* exit to next entry, less idle */
+	__u64 max_ns;
+	__u64 hist[ES_HIST_BUCKETS];
+};
+
+struct es_slot {
+	__u64 vcpu;		/* struct kvm_vcpu *, 0 = slot is free or the vCPU is gone */
+	__u64 since_ns;		/* when the vCPU came into its state, CLOCK_MONOTONIC */
+	__u64 guest_ns;
+	__u64 idle_ns;		/* halted in KVM, halt polling included */
+	__u64 idle_exit_ns;	/* the part of idle_ns that belongs to the exit being handled */
+	__u64 exit_ns;		/* when the exit being handled began, 0 = none or unknown */
+	__u32 seq;		/* odd while a program is writing */
+	__u8  state;		/* enum es_state */
+	__u8  cell;		/* cell of the exit being handled */
+	__u8  cells_used;	/* cells handed out, ES_CELL_NONE included */
+	__u8  isa;		/* kvm_exit's isa: 1 VMX, 2 SVM, 0 = no exit seen yet */
+	__u64 lost;		/* exits that found no cell: counted, reason unknown */
+
+	__u64 kvm;		/* struct kvm *: the VM */
+	__u64 born_ns;		/* when the vCPU was first seen */
+	__u64 ended_ns;		/* when KVM destroyed the vCPU, 0 = alive */
+	__u32 vcpu_id;
+	__u32 tgid;		/* process and thread that ran the vCPU last */
+	__u32 tid;
+	__u32 uid;		/* of that thread, when first seen */
+	char  comm[16];		/* of the process' main thread, when first seen */
+
+	__u8  cell_of[ES_CELL_INDEX];
+	struct es_cell cells[ES_CELLS];
+};
+
+/* Announcements on the ring buffer "events": slot SLOT changed hands, go and look. */
+enum es_event_type {
+	ES_EVENT_NEW = 1,
+	ES_EVENT_GONE = 2,
+};
+
+struct es_event {
+	__u32 type;
+	__u32 slot;
+};
+
+/* Counters of the array "health", indexed by this. Written with atomics, rarely. */
+enum es_health {
+	ES_HEALTH_DROPPED,	/* events of a vCPU for which no slot was free */
+	ES_HEALTH_UNATTRIBUTED,	/* events that belong to no vCPU known */
+	ES_HEALTH_READ_ERRORS,	/* kernel memory that could not be read */
+	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell */
+	ES_HEALTH_RING_FULL,	/* announcements that were not sent (the sampler finds them anyway) */
+	ES_HEALTH_MAX
+};
+
+#endif

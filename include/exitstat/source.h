@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where the daemon's snapshots come from: the collector (BPF on KVM) or a
+ * recording (--replay). exitstatd.c sees only this.
+ */
+#ifndef EXITSTAT_SOURCE_H
+#define EXITSTAT_SOURCE_H
+
+#include <systemd/sd-event.h>
+
+#include <exitstat/snapshot.h>
+#include <exitstat/status.h>
+
+struct es_source;
+
+struct es_source_ops {
+	/* The live VMs, and each VM that ended since the last call, once. 0 or negative errno. */
+	int (*sample)(struct es_source *src, struct es_snapshot **out);
+	/* Fills what the source knows; the daemon fills the rest. */
+	void (*status)(struct es_source *src, struct es_status *st);
+	/* Take the programs off KVM and put them back. 0 or negative errno with a line in err. */
+	int (*detach)(struct es_source *src, char *err, size_t size);
+	int (*attach)(struct es_source *src, char *err, size_t size);
+	void (*free)(struct es_source *src);
+};
+
+/* First member of every source. */
+struct es_source {
+	const struct es_source_ops *ops;
+	/* Set by the daemon: something changed (a VM came or ended, KVM came or went), sample soon. */
+	void (*changed)(void *ctx);
+	void *ctx;
+};
+
+struct es_source_options {
+	unsigned int slots;	/* vCPUs at most */
+	bool latency;		/* false: counts only */
+	const char *proc;	/* "/proc" */
+	const char *replay;	/* recording, or NULL */
+};
+
+/*
+ * collector.c. Does not fail for want of KVM: it waits for the modules and says so in
+ * status. Fails (negative errno, one line with the remedy in err) for what waiting does not
+ * mend: no privilege, no BPF, no BTF.
+ */
+int es_collector_new(sd_event *event, const struct es_source_options *o, struct es_source **out,
+		     char *err, size_t size);
+/* replay.c: one line of the recording per sample, the last one again at the end. */
+int es_replay_new(const struct es_source_options *o, struct es_source **out, char *err, size_t size);
+
+#endif
