@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The status as JSON: the members that docs/protocol.md lists under GetStatus. */
+#include <exitstat/status.h>
+#include <exitstat/util.h>
+
+static const char *const attach_names[] = {
+	[ES_ATTACH_WAITING] = "waiting",   [ES_ATTACH_ATTACHED] = "attached", [ES_ATTACH_SILENT] = "silent",
+	[ES_ATTACH_DETACHED] = "detached", [ES_ATTACH_FAILED] = "failed",     [ES_ATTACH_REPLAY] = "replay",
+};
+
+const char *es_attach_state_name(enum es_attach_state s)
+{
+	return (size_t)s < ES_ARRAY_SIZE(attach_names) ? attach_names[s] : "unknown";
+}
+
+static void write_host(struct es_json *j, const struct es_host *h)
+{
+	es_json_object(j, "host");
+	es_json_string(j, "hostname", h->hostname);
+	es_json_string(j, "kernel", h->kernel);
+	es_json_string(j, "isa", es_isa_name(h->isa));
+	if (h->tdp == ES_UNKNOWN)
+		es_json_null(j, "tdp");
+	else
+		es_json_bool(j, "tdp", h->tdp == ES_YES);
+	es_json_object_end(j);
+}
+
+static void write_programs(struct es_json *j, const struct es_status *st)
+{
+	es_json_array(j, "programs");
+	for (unsigned int i = 0; i < st->n_programs && i < ES_STATUS_PROGRAMS; i++) {
+		const struct es_program_status *p = &st->programs[i];
+
+		es_json_object(j, NULL);
+		es_json_string(j, "name", p->name);
+		es_json_string(j, "hook", p->hook);
+		es_json_bool(j, "attached", p->attached);
+		es_json_u64(j, "runs", p->runs);
+		es_json_u64(j, "run_ns", p->run_ns);
+		es_json_u64(j, "missed", p->missed);
+		es_json_object_end(j);
+	}
+	es_json_array_end(j);
+}
+
+static void write_features(struct es_json *j, const struct es_status *st)
+{
+	es_json_array(j, "features");
+	for (unsigned int i = 0; i < st->n_features && i < ES_STATUS_FEATURES; i++) {
+		const struct es_feature_status *f = &st->features[i];
+
+		es_json_object(j, NULL);
+		es_json_string(j, "name", f->name);
+		es_json_bool(j, "on", f->on);
+		es_json_string(j, "detail", f->detail);
+		es_json_object_end(j);
+	}
+	es_json_array_end(j);
+}
+
+static void write_health(struct es_json *j, const struct es_status *st)
+{
+	const struct es_health_counts *h = &st->health;
+
+	es_json_object(j, "health");
+	es_json_u64(j, "slots_used", h->slots_used);
+	es_json_u64(j, "slots_max", h->slots_max);
+	es_json_u64(j, "dropped", h->dropped);
+	es_json_u64(j, "missed", h->missed);
+	es_json_u64(j, "unattributed", h->unattributed);
+	es_json_u64(j, "unknown_reasons", h->unknown_reasons);
+	es_json_u64(j, "read_errors", h->read_errors);
+	es_json_u64(j, "short_cells", st->short_cells);
+	es_json_u64(j, "ring_full", st->ring_full);
+	es_json_object_end(j);
+}
+
+static void write_daemon(struct es_json *j, const struct es_status *st)
+{
+	es_json_object(j, "daemon");
+	es_json_u64(j, "uptime_ns", st->uptime_ns);
+	es_json_u64(j, "cpu_ns", st->cpu_ns);
+	es_json_u64(j, "rss_bytes", st->rss_bytes);
+	es_json_u64(j, "map_bytes", st->map_bytes);
+	es_json_u64(j, "samples", st->samples);
+	es_json_u64(j, "sample_ns_last", st->sample_ns_last);
+	es_json_u64(j, "sample_ns_max", st->sample_ns_max);
+	es_json_u64(j, "clients", st->clients);
+	es_json_u64(j, "clients_refused", st->clients_refused);
+	es_json_u64(j, "requests", st->requests);
+	es_json_object_end(j);
+}
+
+void es_status_write(struct es_json *j, const char *key, const struct es_status *st)
+{
+	es_json_object(j, key);
+	es_json_string(j, "attach", es_attach_state_name(st->attach));
+	es_json_string(j, "notice", st->notice[0] ? st->notice : NULL);
+	es_json_bool(j, "latency", st->latency);
+	write_host(j, &st->host);
+	write_programs(j, st);
+	write_features(j, st);
+	write_health(j, st);
+	write_daemon(j, st);
+	es_json_object_end(j);
+}
