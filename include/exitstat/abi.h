@@ -5,7 +5,7 @@
  * One slot per vCPU in one mmap'ed array (map "slots"). A slot has one writer:
  * the thread that runs the vCPU, through the BPF programs; once ended_ns is set
  * the writer is user space, which reads the final counts, clears the slot and
- * puts its index back into the map "free". Counters only grow.
+ * puts its index back into the map "free_slots". Counters only grow.
  *
  * Included by bpf/ (no libc there) and by src/, so plain __u types only.
  */
@@ -108,6 +108,7 @@ enum es_health {
 	ES_HEALTH_READ_ERRORS,	/* kernel memory that could not be read */
 	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell */
 	ES_HEALTH_RING_FULL,	/* announcements that were not sent (the sampler finds them anyway) */
+	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
 	ES_HEALTH_MAX
 };
 

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kvm_exit and kvm_entry: why a vCPU left the guest, how often, for how long.
+ *
+ * Nothing is sent anywhere: a pair of events is a few additions to the vCPU's own
+ * slot. Two clock reads a pair; in counts-only mode none, and kvm_entry is not
+ * attached at all.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "kvm_types.h"
+#include "maps.h"
+
+#define ISA_VMX	  1
+#define ISA_SVM	  2
+#define VMX_HLT	  12   /* EXIT_REASON_HLT */
+#define SVM_HLT	  0x78 /* SVM_EXIT_HLT */
+#define NO_SLOT	  (-1)
+#define CPU_CACHE 4096 /* a power of two; CPUs beyond it share entries, which only costs time */
+
+const volatile bool latency = true;
+
+/*
+ * Slot of the vCPU that ran last on a CPU. A hint only: whoever uses it compares
+ * slot->vcpu, since the vCPU may have moved on, or be gone.
+ */
+__u32 cpu_slot[CPU_CACHE];
+
+/* log2 of a byte, and 0 for 0. */
+#define L1(n)	n
+#define L2(n)	n, n
+#define L4(n)	L2(n), L2(n)
+#define L8(n)	L4(n), L4(n)
+#define L16(n)	L8(n), L8(n)
+#define L32(n)	L16(n), L16(n)
+#define L64(n)	L32(n), L32(n)
+#define L128(n) L64(n), L64(n)
+const __u8 log2_byte[256] = { 0, L1(1), L2(2), L4(3), L8(4), L16(5), L32(6), L64(7), L128(8) };
+
+/* Bucket of a time, see abi.h. By a byte table: branches over 64 bits cost a hundred instructions. */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u64 x = ns >> ES_HIST_SHIFT;
+	__u32 base = 0;
+
+	if (x > 0xffff) {
+		if (x >> (ES_HIST_BUCKETS - 2))
+			return ES_HIST_BUCKETS - 1;
+		x >>= 16;
+		base = 16;
+	}
+	if (x > 0xff) {
+		x >>= 8;
+		base += 8;
+	}
+	return base + log2_byte[x & 0xff];
+}
+
+/* The vCPU that the current thread has loaded: KVM hangs its preempt notifier on the task. */
+static __always_inline __u64 current_vcpu(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct hlist_node *first = BPF_CORE_READ(task, preempt_notifiers.first);
+
+	if (!first)
+		return 0;
+	return (__u64)first - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier) -
+	       bpf_core_field_offset(struct preempt_notifier, link);
+}
+
+/* Remember who runs this vCPU now; a vCPU changes threads only by way of user space. */
+static __noinline int note_thread(struct es_slot *slot, __u32 idx)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_old;
+
+	if (old == tid)
+		return 0;
+	if (old) {
+		of_old = bpf_map_lookup_elem(&threads, &old);
+		if (of_old && *of_old == idx)
+			bpf_map_delete_elem(&threads, &old);
+	}
+	slot->tid = tid;
+	slot->tgid = pid_tgid >> 32;
+	bpf_map_update_elem(&threads, &tid, &idx, BPF_ANY);
+	return 0;
+}
+
+/* Takes a free slot for a vCPU never seen before. */
+static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct es_slot *slot;
+	__u32 idx;
+
+	if (bpf_map_pop_elem(&free_slots, &idx))
+		goto dropped;
+	slot = bpf_map_lookup_elem(&slots, &idx);
+	if (!slot)
+		goto dropped;
+	if (bpf_map_update_elem(&vcpus, &vcpu, &idx, BPF_NOEXIST)) {
+		bpf_map_push_elem(&free_slots, &idx, 0);
+		goto dropped;
+	}
+	slot->kvm = kvm;
+	slot->vcpu_id = vcpu_id;
+	slot->uid = (__u32)bpf_get_current_uid_gid();
+	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
+	slot->cells_used = ES_CELL_NONE + 1;
+	slot->born_ns = bpf_ktime_get_ns();
+	note_thread(slot, idx);
+	*(volatile __u64 *)&slot->vcpu = vcpu;
+	announce(ES_EVENT_NEW, idx);
+	return idx;
+dropped:
+	count_health(ES_HEALTH_DROPPED);
+	return NO_SLOT;
+}
+
+/* The slow way to a slot: this CPU ran another vCPU before, or the vCPU is new. */
+static __noinline int slot_find(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
+{
+	__u32 *found = bpf_map_lookup_elem(&vcpus, &vcpu);
+	int idx = found ? (int)*found : slot_new(vcpu, kvm, vcpu_id);
+
+	if (idx != NO_SLOT)
+		cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)] = idx;
+	return idx;
+}
+
+static __always_inline struct es_slot *slot_of(struct kvm_vcpu *vcpu, __u32 *idx)
+{
+	struct es_slot *slot;
+	int found;
+
+	*idx = cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)];
+	slot = bpf_map_lookup_elem(&slots, idx);
+	if (slot && slot->vcpu == (__u64)vcpu)
+		return slot;
+	found = slot_find((__u64)vcpu, (__u64)vcpu->kvm, vcpu->vcpu_id);
+	if (found == NO_SLOT)
+		return NULL;
+	*idx = found;
+	return bpf_map_lookup_elem(&slots, idx);
+}
+
+/* Gives the exit's code a cell: a code this vCPU had not before, or two codes that share a table entry. */
+static __noinline int cell_find(struct es_slot *slot, __u32 code, __u32 at)
+{
+	__u32 i, used = slot->cells_used;
+
+	for (i = ES_CELL_NONE + 1; i < ES_CELLS; i++) {
+		if (i >= used)
+			break;
+		if (slot->cells[i].code == code)
+			return i;
+	}
+	if (used <= ES_CELL_NONE || used >= ES_CELLS) {
+		slot->lost++;
+		count_health(ES_HEALTH_SHORT_CELLS);
+		return ES_CELL_NONE;
+	}
+	slot->cells[used].code = code;
+	slot->cell_of[at & (ES_CELL_INDEX - 1)] = used;
+	slot->cells_used = used + 1;
+	return used;
+}
+
+static __always_inline __u32 cell_of(struct es_slot *slot, __u32 code)
+{
+	__u32 at = (code & 0xff) | (code > 0xff ? 0x100 : 0);
+	__u32 cell = slot->cell_of[at];
+
+	if (cell != ES_CELL_NONE && cell < ES_CELLS && slot->cells[cell].code == code)
+		return cell;
+	return cell_find(slot, code, at);
+}
+
+static __noinline int count_flags(struct es_cell *cell, __u32 reason)
+{
+	if (reason & (1u << 26))
+		cell->flags[ES_FLAG_BUS_LOCK]++;
+	if (reason & (1u << 27))
+		cell->flags[ES_FLAG_ENCLAVE]++;
+	if (reason & (1u << 28))
+		cell->flags[ES_FLAG_PENDING_MTF]++;
+	if (reason & (1u << 29))
+		cell->flags[ES_FLAG_VMX_ROOT]++;
+	if (reason & (1u << 31))
+		cell->flags[ES_FLAG_FAILED_ENTRY]++;
+	if (reason & 0x43ff0000)
+		cell->flags[ES_FLAG_OTHER]++;
+	return 0;
+}
+
+/* The hardware's word on why the guest was left; false when it could not be read. */
+static __always_inline bool read_reason(struct kvm_vcpu *vcpu, __u32 isa, __u32 *reason)
+{
+	if (isa == ISA_SVM) {
+		struct vcpu_svm *svm = (void *)vcpu;
+		struct vmcb *vmcb;
+
+		if (!bpf_core_field_exists(svm->vmcb))
+			return false;
+		if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
+			return false;
+		return !bpf_core_read(reason, sizeof(*reason), &vmcb->control.exit_code);
+	}
+	if (bpf_core_field_exists(struct vcpu_vmx___vt, vt)) {
+		struct vcpu_vmx___vt *vmx = (void *)vcpu;
+
+		return !bpf_core_read(reason, sizeof(*reason), &vmx->vt.exit_reason.full);
+	}
+	if (bpf_core_field_exists(struct vcpu_vmx, exit_reason)) {
+		struct vcpu_vmx *vmx = (void *)vcpu;
+
+		return !bpf_core_read(reason, sizeof(*reason), &vmx->exit_reason.full);
+	}
+	return false;
+}
+
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
+{
+	__u32 idx, reason, code, cell;
+	struct es_slot *slot;
+
+	if (!vcpu)
+		return 0;
+	slot = slot_of(vcpu, &idx);
+	if (!slot)
+		return 0;
+	if (!read_reason(vcpu, isa, &reason)) {
+		count_health(ES_HEALTH_READ_ERRORS);
+		return 0;
+	}
+	code = isa == ISA_VMX ? reason & 0xffff : reason;
+	cell = cell_of(slot, code);
+	if (cell >= ES_CELLS)
+		return 0;
+
+	if (!latency && slot->state == ES_STATE_VMM)
+		note_thread(slot, idx);
+	(*(volatile __u32 *)&slot->seq)++;
+	if (latency) {
+		__u64 now = bpf_ktime_get_ns();
+
+		if (slot->state == ES_STATE_GUEST)
+			slot->guest_ns += now - slot->since_ns;
+		slot->since_ns = now;
+		slot->exit_ns = now;
+		slot->idle_exit_ns = 0;
+	}
+	slot->state = code == (isa == ISA_VMX ? VMX_HLT : SVM_HLT) ? ES_STATE_HALTED : ES_STATE_KERNEL;
+	slot->isa = isa;
+	slot->cell = cell;
+	slot->cells[cell].count++;
+	(*(volatile __u32 *)&slot->seq)++;
+
+	if (isa == ISA_VMX && reason > 0xffff)
+		count_flags(&slot->cells[cell], reason);
+	return 0;
+}
+
+/* The exit is over: what it took, less the time the vCPU was halted in it. */
+static __always_inline void close_exit(struct es_slot *slot, __u64 now)
+{
+	__u64 ns = now - slot->exit_ns - slot->idle_exit_ns;
+	__u32 i = slot->cell;
+	struct es_cell *cell;
+
+	if (i >= ES_CELLS)
+		return;
+	cell = &slot->cells[i];
+	if ((__s64)ns < 0)
+		ns = 0;
+	cell->time_ns += ns;
+	if (ns > cell->max_ns)
+		cell->max_ns = ns;
+	cell->hist[bucket_of(ns) & (ES_HIST_BUCKETS - 1)]++;
+	slot->exit_ns = 0;
+}
+
+SEC("tp_btf/kvm_entry")
+int BPF_PROG(kvm_entry, struct kvm_vcpu *vcpu)
+{
+	struct es_slot *slot;
+	__u64 now;
+	__u32 idx;
+
+	if (!vcpu)
+		return 0;
+	slot = slot_of(vcpu, &idx);
+	if (!slot)
+		return 0;
+	if (slot->state == ES_STATE_VMM)
+		note_thread(slot, idx);
+
+	now = bpf_ktime_get_ns();
+	(*(volatile __u32 *)&slot->seq)++;
+	if (slot->exit_ns)
+		close_exit(slot, now);
+	slot->state = ES_STATE_GUEST;
+	slot->since_ns = now;
+	(*(volatile __u32 *)&slot->seq)++;
+	return 0;
+}
+
+/* A halt is over. ns holds halt polling and the sleep; an invalid wake-up goes back to sleep. */
+SEC("tp_btf/kvm_vcpu_wakeup")
+int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited, bool valid)
+{
+	__u64 vcpu = current_vcpu();
+	__u32 *idx = bpf_map_lookup_elem(&vcpus, &vcpu);
+	struct es_slot *slot;
+
+	slot = idx ? bpf_map_lookup_elem(&slots, idx) : NULL;
+	if (!slot || slot->vcpu != vcpu) {
+		count_health(ES_HEALTH_UNATTRIBUTED);
+		return 0;
+	}
+	(*(volatile __u32 *)&slot->seq)++;
+	slot->idle_ns += ns;
+	slot->idle_exit_ns += ns;
+	slot->since_ns = bpf_ktime_get_ns();
+	slot->state = valid ? ES_STATE_KERNEL : ES_STATE_HALTED;
+	(*(volatile __u32 *)&slot->seq)++;
+	return 0;
+}
+
+/* KVM_RUN returns. The vCPU was put already, so it is the one this thread ran last. */
+SEC("tp_btf/kvm_userspace_exit")
+int BPF_PROG(kvm_userspace_exit)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u32 *idx = bpf_map_lookup_elem(&threads, &tid);
+	struct es_slot *slot;
+
+	slot = idx ? bpf_map_lookup_elem(&slots, idx) : NULL;
+	if (!slot || slot->tid != tid || !slot->vcpu) {
+		count_health(ES_HEALTH_FOREIGN_RETURNS);
+		return 0;
+	}
+	(*(volatile __u32 *)&slot->seq)++;
+	slot->state = ES_STATE_VMM;
+	slot->since_ns = bpf_ktime_get_ns();
+	(*(volatile __u32 *)&slot->seq)++;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "loader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <exitstat/util.h>
+
+#include "kvm_exit.skel.h"
+#include "vcpu_life.skel.h"
+
+struct es_loader {
+	struct vcpu_life *life;
+	struct bpf_link *life_link;
+	struct kvm_exit *exits;
+	struct ring_buffer *ring;
+	struct es_slot *slots;
+	size_t slots_bytes;
+	unsigned int n_slots;
+	bool latency;
+	uint64_t missed_before; /* by programs that are gone */
+};
+
+/* libbpf explains failures only through its log: the last warning goes into our one line. */
+static char last_warning[160];
+
+static int keep_warning(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	if (level == LIBBPF_WARN) {
+		vsnprintf(last_warning, sizeof(last_warning), fmt, args);
+		last_warning[strcspn(last_warning, "\n")] = 0;
+	}
+	return 0;
+}
+
+/* One line for a failed load or attach: what, why, remedy. */
+static int explain(int r, const char *what, char *err, size_t size)
+{
+	static const struct {
+		int error;
+		const char *remedy;
+	} remedies[] = {
+		{ EPERM,
+		  "run as root (CAP_SYS_ADMIN), and see `exitstat doctor` about lockdown and containers" },
+		{ EACCES, "the verifier or a security module refused; see `exitstat doctor`" },
+		{ ESRCH,
+		  "this kernel's KVM lacks a tracepoint or its type information; see `exitstat doctor`" },
+		{ ENOENT, "this kernel's KVM lacks what is needed; see `exitstat doctor`" },
+		{ ENOMEM, "not enough memory for the maps: fewer --slots" },
+		{ ENOSYS, "this kernel has no BPF (CONFIG_BPF_SYSCALL)" },
+	};
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(remedies); i++) {
+		if (remedies[i].error == -r) {
+			snprintf(err, size, "cannot %s: %s (%s): %s", what, strerror(-r),
+				 last_warning[0] ? last_warning : "no details", remedies[i].remedy);
+			return r;
+		}
+	}
+	snprintf(err, size, "cannot %s: %s (%s)", what, strerror(-r),
+		 last_warning[0] ? last_warning : "no details");
+	return r;
+}
+
+static int drop_event(void *ctx, void *data, size_t size)
+{
+	(void)ctx, (void)data, (void)size;
+	return 0;
+}
+
+static int map_slots(struct es_loader *l)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *p;
+
+	l->slots_bytes = ((size_t)l->n_slots * sizeof(struct es_slot) + page - 1) / page * page;
+	p = mmap(NULL, l->slots_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(l->life->maps.slots),
+		 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	l->slots = p;
+	return 0;
+}
+
+static int fill_free_slots(struct es_loader *l)
+{
+	for (uint32_t i = 0; i < l->n_slots; i++) {
+		if (bpf_map_update_elem(bpf_map__fd(l->life->maps.free_slots), NULL, &i, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static int create_maps(struct es_loader *l)
+{
+	int r;
+
+	bpf_map__set_max_entries(l->life->maps.slots, l->n_slots);
+	bpf_map__set_max_entries(l->life->maps.vcpus, l->n_slots);
+	bpf_map__set_max_entries(l->life->maps.threads, l->n_slots);
+	bpf_map__set_max_entries(l->life->maps.free_slots, l->n_slots);
+	r = vcpu_life__load(l->life);
+	if (r)
+		return r;
+	l->ring = ring_buffer__new(bpf_map__fd(l->life->maps.events), drop_event, NULL, NULL);
+	if (!l->ring)
+		return -errno;
+	r = map_slots(l);
+	return r ? r : fill_free_slots(l);
+}
+
+int es_loader_new(unsigned int n_slots, bool latency, struct es_loader **out, char *err, size_t size)
+{
+	struct es_loader *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return explain(-ENOMEM, "start", err, size);
+	libbpf_set_print(keep_warning);
+	l->n_slots = n_slots;
+	l->latency = latency;
+	l->life = vcpu_life__open();
+	r = l->life ? create_maps(l) : -errno;
+	if (r) {
+		es_loader_free(l);
+		return explain(r, "load the BPF programs", err, size);
+	}
+	*out = l;
+	return 0;
+}
+
+void es_loader_free(struct es_loader *l)
+{
+	if (!l)
+		return;
+	kvm_exit__destroy(l->exits);
+	bpf_link__destroy(l->life_link);
+	ring_buffer__free(l->ring);
+	if (l->slots)
+		munmap(l->slots, l->slots_bytes);
+	vcpu_life__destroy(l->life);
+	free(l);
+}
+
+int es_loader_attach_life(struct es_loader *l, char *err, size_t size)
+{
+	last_warning[0] = 0;
+	bpf_link__destroy(l->life_link);
+	l->life_link = bpf_program__attach(l->life->progs.vcpu_destroy);
+	if (!l->life_link)
+		return explain(-errno, "attach a kprobe to kvm_arch_vcpu_destroy", err, size);
+	return 0;
+}
+
+/* The exit programs write into the maps of the lifecycle object. */
+static int share_maps(struct es_loader *l, struct kvm_exit *e)
+{
+	const struct {
+		struct bpf_map *to, *from;
+	} pairs[] = {
+		{ e->maps.slots, l->life->maps.slots },	    { e->maps.vcpus, l->life->maps.vcpus },
+		{ e->maps.threads, l->life->maps.threads }, { e->maps.free_slots, l->life->maps.free_slots },
+		{ e->maps.events, l->life->maps.events },   { e->maps.health, l->life->maps.health },
+	};
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(pairs); i++) {
+		int r = bpf_map__reuse_fd(pairs[i].to, bpf_map__fd(pairs[i].from));
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int load_exits(struct es_loader *l, struct kvm_exit **out)
+{
+	struct kvm_exit *e = kvm_exit__open();
+	int r;
+
+	if (!e)
+		return -errno;
+	e->rodata->latency = l->latency;
+	if (!l->latency) {
+		bpf_program__set_autoload(e->progs.kvm_entry, false);
+		bpf_program__set_autoload(e->progs.kvm_vcpu_wakeup, false);
+	}
+	r = share_maps(l, e);
+	if (!r)
+		r = kvm_exit__load(e);
+	if (r) {
+		kvm_exit__destroy(e);
+		return r;
+	}
+	*out = e;
+	return 0;
+}
+
+static uint64_t program_missed(const struct bpf_program *p)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
+		return 0;
+	return info.recursion_misses;
+}
+
+static uint64_t exits_missed(const struct kvm_exit *e)
+{
+	struct bpf_program *p;
+	uint64_t sum = 0;
+
+	if (!e)
+		return 0;
+	bpf_object__for_each_program(p, e->obj) sum += program_missed(p);
+	return sum;
+}
+
+int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
+{
+	struct kvm_exit *fresh;
+	int r;
+
+	last_warning[0] = 0;
+	r = load_exits(l, &fresh);
+	if (r)
+		return explain(r, "load the exit programs", err, size);
+	es_loader_detach_exits(l);
+	r = kvm_exit__attach(fresh);
+	if (r) {
+		kvm_exit__destroy(fresh);
+		return explain(r, "attach to KVM's tracepoints", err, size);
+	}
+	l->exits = fresh;
+	return 0;
+}
+
+/* A vCPU nobody watches any more is in no state; what it did until now stands. */
+static void close_interval(struct es_slot *s, uint64_t now)
+{
+	if (!s->vcpu)
+		return;
+	if (s->state == ES_STATE_GUEST && now > s->since_ns)
+		s->guest_ns += now - s->since_ns;
+	if (s->state == ES_STATE_HALTED && now > s->since_ns)
+		s->idle_ns += now - s->since_ns;
+	s->state = ES_STATE_NEW;
+	s->exit_ns = 0;
+	s->idle_exit_ns = 0;
+	s->since_ns = now;
+	s->seq += 2;
+}
+
+void es_loader_detach_exits(struct es_loader *l)
+{
+	const struct timespec grace = { .tv_nsec = 10 * 1000 * 1000 };
+	struct timespec now;
+
+	if (!l->exits)
+		return;
+	kvm_exit__detach(l->exits);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* A program that had begun ends in microseconds; until then the slots are not ours. */
+	nanosleep(&grace, NULL);
+	l->missed_before += exits_missed(l->exits);
+	kvm_exit__destroy(l->exits);
+	l->exits = NULL;
+	if (!l->latency)
+		return;
+	for (unsigned int i = 0; i < l->n_slots; i++)
+		close_interval(&l->slots[i], (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+}
+
+bool es_loader_attached(const struct es_loader *l)
+{
+	return l->exits != NULL;
+}
+
+bool es_loader_latency(const struct es_loader *l)
+{
+	return l->latency;
+}
+
+struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
+{
+	*n = l->n_slots;
+	return l->slots;
+}
+
+int es_loader_slot_free(struct es_loader *l, uint32_t slot)
+{
+	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
+	if (bpf_map_update_elem(bpf_map__fd(l->life->maps.free_slots), NULL, &slot, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+int es_loader_events_fd(const struct es_loader *l)
+{
+	return ring_buffer__epoll_fd(l->ring);
+}
+
+int es_loader_events_drain(struct es_loader *l)
+{
+	return ring_buffer__consume(l->ring);
+}
+
+uint64_t es_loader_health(const struct es_loader *l, enum es_health which)
+{
+	uint32_t key = which;
+	uint64_t v;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(l->life->maps.health), &key, &v))
+		return ES_NONE;
+	return v;
+}
+
+uint64_t es_loader_missed(struct es_loader *l)
+{
+	return l->missed_before + exits_missed(l->exits);
+}
+
+static void program_status(const struct bpf_program *p, bool attached, struct es_status *st)
+{
+	struct es_program_status *ps;
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (!bpf_program__autoload(p) || st->n_programs >= ES_STATUS_PROGRAMS)
+		return;
+	ps = &st->programs[st->n_programs++];
+	snprintf(ps->name, sizeof(ps->name), "%s", bpf_program__name(p));
+	snprintf(ps->hook, sizeof(ps->hook), "%s", bpf_program__section_name(p));
+	ps->attached = attached;
+	ps->runs = ps->run_ns = ps->missed = ES_NONE;
+	if (bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
+		return;
+	ps->missed = info.recursion_misses;
+	if (info.run_cnt) { /* counted only while kernel.bpf_stats_enabled is on */
+		ps->runs = info.run_cnt;
+		ps->run_ns = info.run_time_ns;
+	}
+}
+
+void es_loader_status(struct es_loader *l, struct es_status *st)
+{
+	struct bpf_program *p;
+	struct bpf_map *m;
+
+	bpf_object__for_each_program(p, l->life->obj) program_status(p, l->life_link != NULL, st);
+	if (l->exits) {
+		bpf_object__for_each_program(p, l->exits->obj) program_status(p, true, st);
+	}
+	st->map_bytes = 0;
+	bpf_object__for_each_map(m, l->life->obj)
+	{
+		uint64_t each = (bpf_map__key_size(m) + 7) / 8 * 8 + (bpf_map__value_size(m) + 7) / 8 * 8;
+
+		if (bpf_map__type(m) == BPF_MAP_TYPE_RINGBUF)
+			each = 1;
+		st->map_bytes += each * bpf_map__max_entries(m);
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The BPF objects: load, attach, replace, and the maps they share. The only file
+ * that needs privilege. One thread.
+ */
+#ifndef EXITSTAT_LOADER_H
+#define EXITSTAT_LOADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <exitstat/abi.h>
+#include <exitstat/status.h>
+
+struct es_loader;
+
+/*
+ * Creates the maps for n_slots vCPUs and loads the lifecycle program; nothing is
+ * attached yet and KVM need not be there. On failure a negative errno, and in err one
+ * line that names the cause and the remedy.
+ */
+int es_loader_new(unsigned int n_slots, bool latency, struct es_loader **out, char *err, size_t size);
+void es_loader_free(struct es_loader *l);
+
+/* Attach to the end of vCPUs (kvm must be loaded). Again after kvm.ko was replaced. */
+int es_loader_attach_life(struct es_loader *l, char *err, size_t size);
+/*
+ * Load the exit programs against the KVM that is loaded now, and attach them. Those
+ * attached before are detached only when the new ones are ready.
+ */
+int es_loader_attach_exits(struct es_loader *l, char *err, size_t size);
+/* Take the exit programs off KVM. Open intervals of living vCPUs are closed with the present time. */
+void es_loader_detach_exits(struct es_loader *l);
+bool es_loader_attached(const struct es_loader *l);
+bool es_loader_latency(const struct es_loader *l);
+
+/* The slots, mapped; n of them. */
+struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n);
+/* Clears a slot whose vCPU ended and whose counts were read, and gives it back. */
+int es_loader_slot_free(struct es_loader *l, uint32_t slot);
+
+/* epoll fd of the announcements (struct es_event), and a call that takes them all away; >= 0: how many. */
+int es_loader_events_fd(const struct es_loader *l);
+int es_loader_events_drain(struct es_loader *l);
+
+/* The counter of abi.h's enum es_health. */
+uint64_t es_loader_health(const struct es_loader *l, enum es_health which);
+/* Runs the kernel skipped since the start, detached programs included. */
+uint64_t es_loader_missed(struct es_loader *l);
+/* Appends the programs to st->programs, and fills map_bytes. */
+void es_loader_status(struct es_loader *l, struct es_status *st);
+
+#endif
