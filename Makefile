@@ -117,7 +117,8 @@ help: ## this list
 # --- rules ---
 
 # One line for a machine that lacks something, instead of a compiler's hundred.
-NEED_TOOLS := $(CC) clang bpftool scdoc $(PKGCONF)
+NEED_TOOLS := $(CC) $(BPF_CLANG) $(BPF_STRIP) $(BPFTOOL) scdoc $(PKGCONF)
+$(SKELS) $(SKELS:.skel.h=.bpf.o): | $(BUILD)/.tools
 $(BUILD)/.tools:
 	$(Q)mkdir -p $(BUILD); PATH=$$PATH:/usr/sbin:/sbin; missing=; \
 	for t in $(NEED_TOOLS); do command -v $$t >/dev/null || missing="$$missing $$t"; done; \

@@ -35,6 +35,11 @@ const struct es_reason_info *es_reason_table(enum es_isa isa, size_t *n);
 /* The name, or the number (decimal for VMX, 0x… for SVM) written into buf. Returns the string. */
 const char *es_reason_name(enum es_isa isa, uint32_t code, char buf[ES_REASON_NAME_MAX]);
 enum es_class es_reason_class(enum es_isa isa, uint32_t code);	/* OTHER when not in the table */
+/*
+ * The class in a VM of that paging mode, which is what JSON and tables show: VMX has one code for
+ * exceptions and NMIs, and under shadow paging those are page faults, else they are not.
+ */
+enum es_class es_reason_class_for(enum es_isa isa, enum es_paging paging, uint32_t code);
 const char *es_class_name(enum es_class c);
 const char *es_flag_name(enum es_flag f);	/* member names of "flags" in JSON: "bus_lock", … */
 

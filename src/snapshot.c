@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <exitstat/snapshot.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <exitstat/hist.h>
+#include <exitstat/util.h>
+
+/* The counts are kept out of the public structs, so that nobody makes a VM on the stack. */
+struct vm_box {
+	struct es_vm vm;
+	unsigned int refs;
+};
+
+struct snapshot_box {
+	struct es_snapshot snapshot;
+	unsigned int refs;
+};
+
+_Static_assert(offsetof(struct vm_box, vm) == 0, "a VM is its box");
+_Static_assert(offsetof(struct snapshot_box, snapshot) == 0, "a snapshot is its box");
+
+/* Structs that hold nothing but u64 counters are treated as arrays of them. */
+#define U64S(s) ((uint64_t *)&(s))
+#define N_U64S(s) (sizeof(s) / sizeof(uint64_t))
+
+/* Room for n elements in arrays that carry no capacity: always a power of two. */
+static size_t room(size_t n)
+{
+	size_t cap = 1;
+
+	while (cap < n)
+		cap *= 2;
+	return cap;
+}
+
+/* Makes room for one more element behind the n that are there; NULL when out of memory. */
+static void *grow(void *array, size_t n, size_t size)
+{
+	if (n && n != room(n))
+		return array;
+	return reallocarray(array, room(n + 1), size);
+}
+
+/* Never wraps and never becomes ES_NONE by adding. */
+static uint64_t add_sat(uint64_t a, uint64_t b)
+{
+	uint64_t sum = a + b;
+
+	return sum < a || sum == ES_NONE ? ES_NONE - 1 : sum;
+}
+
+static uint64_t add_u64(uint64_t a, uint64_t b)
+{
+	if (a == ES_NONE)
+		return b;
+	return b == ES_NONE ? a : add_sat(a, b);
+}
+
+static void add_u64s(uint64_t *dst, const uint64_t *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = add_u64(dst[i], src[i]);
+}
+
+/* --- counts --- */
+
+void es_counts_init(struct es_counts *c)
+{
+	*c = (struct es_counts){ 0 };
+	memset(&c->time, 0xff, sizeof(c->time));
+	memset(&c->mmu, 0xff, sizeof(c->mmu));
+	memset(c->cr, 0xff, sizeof(c->cr));
+}
+
+void es_counts_clear(struct es_counts *c)
+{
+	free(c->reasons);
+	es_counts_init(c);
+}
+
+int es_counts_copy(struct es_counts *dst, const struct es_counts *src)
+{
+	*dst = *src;
+	dst->reasons = NULL;
+	dst->n_reasons = 0;
+	if (!src->n_reasons)
+		return 0;
+	dst->reasons = reallocarray(NULL, room(src->n_reasons), sizeof(*dst->reasons));
+	if (!dst->reasons) {
+		es_counts_init(dst);
+		return -ENOMEM;
+	}
+	memcpy(dst->reasons, src->reasons, src->n_reasons * sizeof(*dst->reasons));
+	dst->n_reasons = src->n_reasons;
+	return 0;
+}
+
+/* Where code is, or would stand. */
+static size_t reason_at(const struct es_counts *c, uint32_t code)
+{
+	size_t lo = 0, hi = c->n_reasons;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->reasons[mid].code < code)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+const struct es_reason *es_counts_find(const struct es_counts *c, uint32_t code)
+{
+	size_t at = reason_at(c, code);
+
+	return at < c->n_reasons && c->reasons[at].code == code ? &c->reasons[at] : NULL;
+}
+
+static struct es_reason *insert_reason(struct es_counts *c, size_t at, const struct es_reason *r)
+{
+	struct es_reason *reasons = grow(c->reasons, c->n_reasons, sizeof(*reasons));
+
+	if (!reasons)
+		return NULL;
+	c->reasons = reasons;
+	memmove(&reasons[at + 1], &reasons[at], (c->n_reasons - at) * sizeof(*reasons));
+	c->n_reasons++;
+	reasons[at] = *r;
+	return &reasons[at];
+}
+
+struct es_reason *es_counts_reason(struct es_counts *c, uint32_t code)
+{
+	size_t at = reason_at(c, code);
+	struct es_reason fresh = { .code = code };
+
+	if (at < c->n_reasons && c->reasons[at].code == code)
+		return &c->reasons[at];
+	return insert_reason(c, at, &fresh);
+}
+
+static void add_reason(struct es_reason *dst, const struct es_reason *src)
+{
+	dst->count = add_u64(dst->count, src->count);
+	dst->time_ns = add_u64(dst->time_ns, src->time_ns);
+	if (dst->max_ns == ES_NONE || (src->max_ns != ES_NONE && src->max_ns > dst->max_ns))
+		dst->max_ns = src->max_ns;
+	add_u64s(dst->flags, src->flags, ES_FLAGS);
+	if (!es_hist_known(dst->hist))
+		memcpy(dst->hist, src->hist, sizeof(dst->hist));
+	else if (es_hist_known(src->hist))
+		add_u64s(dst->hist, src->hist, ES_HIST_BUCKETS);
+}
+
+int es_counts_add(struct es_counts *dst, const struct es_counts *src)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < src->n_reasons; i++) {
+		const struct es_reason *r = &src->reasons[i];
+
+		while (at < dst->n_reasons && dst->reasons[at].code < r->code)
+			at++;
+		if (at < dst->n_reasons && dst->reasons[at].code == r->code)
+			add_reason(&dst->reasons[at], r);
+		else if (!insert_reason(dst, at, r))
+			return -ENOMEM;
+	}
+	add_u64s(U64S(dst->time), U64S(src->time), N_U64S(dst->time));
+	add_u64s(U64S(dst->mmu), U64S(src->mmu), N_U64S(dst->mmu));
+	add_u64s(U64S(dst->cr), U64S(src->cr), N_U64S(dst->cr));
+	return 0;
+}
+
+uint64_t es_exits_total(const struct es_counts *c)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < c->n_reasons; i++)
+		sum = add_u64(sum, c->reasons[i].count);
+	return sum;
+}
+
+uint64_t es_exits_time_ns(const struct es_counts *c)
+{
+	uint64_t sum = c->n_reasons ? ES_NONE : 0;
+
+	for (size_t i = 0; i < c->n_reasons; i++)
+		sum = add_u64(sum, c->reasons[i].time_ns);
+	return sum;
+}
+
+/* --- VMs --- */
+
+struct es_vm *es_vm_new(const char *id, const char *name)
+{
+	struct vm_box *box = calloc(1, sizeof(*box));
+	struct es_vm *vm;
+
+	if (!box)
+		return NULL;
+	box->refs = 1;
+	vm = &box->vm;
+	vm->id = strdup(id ? id : "");
+	vm->name = strdup(name ? name : "");
+	vm->uid = UINT32_MAX;
+	vm->since_ns = ES_NONE;
+	vm->ended_ns = ES_NONE;
+	es_counts_init(&vm->counts);
+	if (!vm->id || !vm->name) {
+		es_vm_unref(vm);
+		return NULL;
+	}
+	return vm;
+}
+
+struct es_vm *es_vm_ref(struct es_vm *vm)
+{
+	((struct vm_box *)vm)->refs++;
+	return vm;
+}
+
+void es_vm_unref(struct es_vm *vm)
+{
+	struct vm_box *box = (struct vm_box *)vm;
+
+	if (!vm || --box->refs)
+		return;
+	for (size_t i = 0; i < vm->n_per_vcpu; i++)
+		es_counts_clear(&vm->vcpus[i].counts);
+	free(vm->vcpus);
+	es_counts_clear(&vm->counts);
+	free(vm->name);
+	free(vm->id);
+	free(box);
+}
+
+struct es_vcpu *es_vm_add_vcpu(struct es_vm *vm, uint32_t vcpu_id)
+{
+	struct es_vcpu *vcpus = grow(vm->vcpus, vm->n_per_vcpu, sizeof(*vcpus));
+	size_t at = vm->n_per_vcpu;
+
+	if (!vcpus)
+		return NULL;
+	vm->vcpus = vcpus;
+	while (at && vcpus[at - 1].vcpu_id > vcpu_id)
+		at--;
+	memmove(&vcpus[at + 1], &vcpus[at], (vm->n_per_vcpu - at) * sizeof(*vcpus));
+	vm->n_per_vcpu++;
+	vcpus[at].vcpu_id = vcpu_id;
+	es_counts_init(&vcpus[at].counts);
+	return &vcpus[at];
+}
+
+/* --- snapshots --- */
+
+struct es_snapshot *es_snapshot_new(void)
+{
+	struct snapshot_box *box = calloc(1, sizeof(*box));
+
+	if (!box)
+		return NULL;
+	box->refs = 1;
+	box->snapshot.host.tdp = ES_UNKNOWN;
+	memset(&box->snapshot.taken, 0xff, sizeof(box->snapshot.taken));
+	memset(&box->snapshot.health, 0xff, sizeof(box->snapshot.health));
+	return &box->snapshot;
+}
+
+struct es_snapshot *es_snapshot_ref(struct es_snapshot *s)
+{
+	((struct snapshot_box *)s)->refs++;
+	return s;
+}
+
+void es_snapshot_unref(struct es_snapshot *s)
+{
+	struct snapshot_box *box = (struct snapshot_box *)s;
+
+	if (!s || --box->refs)
+		return;
+	for (size_t i = 0; i < s->n_vms; i++)
+		es_vm_unref(s->vms[i]);
+	free(s->vms);
+	free(box);
+}
+
+int es_snapshot_add(struct es_snapshot *s, struct es_vm *vm)
+{
+	struct es_vm **vms = grow(s->vms, s->n_vms, sizeof(*vms));
+
+	if (!vms) {
+		es_vm_unref(vm);
+		return -ENOMEM;
+	}
+	s->vms = vms;
+	vms[s->n_vms++] = vm;
+	return 0;
+}
+
+/* --- words --- */
+
+static const char *const isa_names[] = { [ES_ISA_VMX] = "vmx", [ES_ISA_SVM] = "svm" };
+static const char *const paging_names[] = {
+	[ES_PAGING_EPT] = "ept", [ES_PAGING_NPT] = "npt", [ES_PAGING_SHADOW] = "shadow",
+};
+static const char *const state_names[] = {
+	[ES_VM_RUNNING] = "running", [ES_VM_PAUSED] = "paused", [ES_VM_ENDED] = "ended",
+};
+
+static const char *name_of(const char *const *names, size_t n, size_t value)
+{
+	return value < n ? names[value] : NULL;
+}
+
+static int value_of(const char *const *names, size_t n, const char *word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (names[i] && !strcmp(names[i], word))
+			return (int)i;
+	return -EINVAL;
+}
+
+const char *es_isa_name(enum es_isa isa)
+{
+	return name_of(isa_names, ES_ARRAY_SIZE(isa_names), isa);
+}
+
+const char *es_paging_name(enum es_paging p)
+{
+	return name_of(paging_names, ES_ARRAY_SIZE(paging_names), p);
+}
+
+const char *es_vm_state_name(enum es_vm_state s)
+{
+	return name_of(state_names, ES_ARRAY_SIZE(state_names), s);
+}
+
+int es_isa_parse(const char *word)
+{
+	return value_of(isa_names, ES_ARRAY_SIZE(isa_names), word);
+}
+
+int es_paging_parse(const char *word)
+{
+	return value_of(paging_names, ES_ARRAY_SIZE(paging_names), word);
+}
+
+int es_vm_state_parse(const char *word)
+{
+	return value_of(state_names, ES_ARRAY_SIZE(state_names), word);
+}
+
+/* --- selection --- */
+
+static bool is_glob(const char *v)
+{
+	return strpbrk(v, "*?[") != NULL;
+}
+
+static bool matches_exactly(const struct es_vm *vm, const char *v)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%u", vm->pid);
+	return !strcmp(vm->name, v) || !strcmp(vm->id, v) || (vm->pid && !strcmp(pid, v));
+}
+
+static bool matches_glob(const struct es_vm *vm, const char *v)
+{
+	return is_glob(v) && !fnmatch(v, vm->name, 0);
+}
+
+bool es_vm_matches(const struct es_vm *vm, const char *v)
+{
+	return matches_exactly(vm, v) || matches_glob(vm, v);
+}
+
+static bool matches_any(const struct es_vm *vm, const char *v)
+{
+	(void)vm;
+	(void)v;
+	return true;
+}
+
+typedef bool (*match_fn)(const struct es_vm *vm, const char *v);
+
+/* Adds to out the VMs of s that match and have ended, or that live. */
+static int take(struct es_snapshot *out, const struct es_snapshot *s, match_fn match, const char *v, bool ended)
+{
+	for (size_t i = 0; i < s->n_vms; i++) {
+		struct es_vm *vm = s->vms[i];
+		int r;
+
+		if ((vm->state == ES_VM_ENDED) != ended || !match(vm, v))
+			continue;
+		r = es_snapshot_add(out, es_vm_ref(vm));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct es_snapshot *es_snapshot_select(const struct es_snapshot *s, const char *v)
+{
+	struct es_snapshot *out = es_snapshot_new();
+	match_fn match = v ? matches_exactly : matches_any;
+	int r;
+
+	if (!out)
+		return NULL;
+	out->host = s->host;
+	out->taken = s->taken;
+	out->health = s->health;
+	r = take(out, s, match, v, false);
+	if (!r && (!v || !out->n_vms))
+		r = take(out, s, match, v, true);
+	/* Only now as a pattern: a VM may well be called "web[1]". */
+	if (!r && v && !out->n_vms) {
+		r = take(out, s, matches_glob, v, false);
+		if (!r)
+			r = take(out, s, matches_glob, v, true);
+	}
+	if (r < 0) {
+		es_snapshot_unref(out);
+		return NULL;
+	}
+	return out;
+}
+
+/* --- names that look alike --- */
+
+#define NEAR_MAX 64	/* longer words are not compared: a client chooses v, the daemon pays */
+#define NEAR_NO	 UINT_MAX
+
+static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
+{
+	unsigned int m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Levenshtein distance, no case, of words of at most NEAR_MAX bytes. */
+static unsigned int distance(const char *a, size_t n, const char *b, size_t m)
+{
+	unsigned int row[NEAR_MAX + 1];
+
+	for (size_t j = 0; j <= m; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned int diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			unsigned int above = row[j];
+			bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+
+			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + !same);
+			diagonal = above;
+		}
+	}
+	return row[m];
+}
+
+/* 0 is the same but for case; NEAR_NO: nothing alike. */
+static unsigned int unlikeness(const char *v, size_t len, const char *name)
+{
+	size_t n = strnlen(name, NEAR_MAX + 1);
+	unsigned int limit = 1 + len / 3, d;
+
+	if (n > NEAR_MAX)
+		return NEAR_NO;
+	if (n <= len + limit && len <= n + limit) {
+		d = distance(v, len, name, n);
+		if (d <= limit)
+			return d;
+	}
+	/* A part of the name, as "web" of "prod-web-17". */
+	return strcasestr(name, v) || (n >= 3 && strcasestr(v, name)) ? limit + 1 : NEAR_NO;
+}
+
+size_t es_snapshot_near(const struct es_snapshot *s, const char *v, const char **out, size_t n)
+{
+	enum { BEST_MAX = 32 };
+	unsigned int score[BEST_MAX];
+	size_t len = strnlen(v, NEAR_MAX + 1), found = 0;
+
+	if (n > BEST_MAX)
+		n = BEST_MAX;
+	if (!len || len > NEAR_MAX || !n)
+		return 0;
+	for (size_t i = 0; i < s->n_vms; i++) {
+		const char *name = s->vms[i]->name;
+		unsigned int d = unlikeness(v, len, name);
+		bool again = false;
+		size_t at;
+
+		for (size_t j = 0; j < found; j++)
+			again = again || !strcmp(out[j], name);
+		if (d == NEAR_NO || again || (found == n && d >= score[n - 1]))
+			continue;
+		at = found < n ? found++ : n - 1;
+		for (; at && score[at - 1] > d; at--) {
+			score[at] = score[at - 1];
+			out[at] = out[at - 1];
+		}
+		score[at] = d;
+		out[at] = name;
+	}
+	return found;
+}
