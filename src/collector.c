@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The source of snapshots that is KVM itself: keeps the programs on whatever KVM
+ * is loaded, through module reloads, and turns samples into snapshots.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <exitstat/kvm_host.h>
+#include <exitstat/source.h>
+#include <exitstat/util.h>
+
+#include "loader.h"
+#include "sampler.h"
+#include "uevent.h"
+
+struct collector {
+	struct es_source src; /* first: see source.h */
+	struct es_loader *loader;
+	struct es_sampler *sampler;
+	struct es_kvm_host host;
+	const char *proc;
+	unsigned int n_slots;
+	int uevent_fd;
+	sd_event_source *uevents, *events;
+	bool detached; /* by request: stay off until attach */
+	bool life_attached;
+	char relocated_for[128]; /* vendor module and build the programs were relocated against */
+	char failure[256];	 /* of the last attempt to attach, "" if none */
+};
+
+static struct collector *to_collector(struct es_source *src)
+{
+	return (struct collector *)src;
+}
+
+/* --- attach --- */
+
+static void wanted_build(const struct collector *c, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s %s", c->host.vendor ? c->host.vendor : "kvm", c->host.build_id);
+}
+
+static int attach(struct collector *c, const char *build)
+{
+	int r = 0;
+
+	/* Also if it fails: the same build fails again, another one may not. */
+	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
+	c->failure[0] = 0;
+	if (!c->life_attached)
+		r = es_loader_attach_life(c->loader, c->failure, sizeof(c->failure));
+	if (r)
+		return r;
+	c->life_attached = true;
+	return es_loader_attach_exits(c->loader, c->failure, sizeof(c->failure));
+}
+
+/*
+ * Bring programs and modules in line. Called whenever a kvm module came or went, and
+ * at each sample, since announcements can be lost. A vendor module that comes back in
+ * the same build (as after a change of ept or npt) needs nothing: offsets are the same.
+ */
+static int reconcile(struct collector *c)
+{
+	char build[sizeof(c->relocated_for)];
+
+	es_kvm_host_read("/sys", c->proc, &c->host);
+	if (c->detached)
+		return 0;
+	if (!c->host.kvm) {
+		es_loader_detach_exits(c->loader);
+		c->life_attached = false;
+		c->relocated_for[0] = 0;
+		return 0;
+	}
+	if (!c->host.vendor && !c->host.pvm)
+		return 0;
+	wanted_build(c, build, sizeof(build));
+	if (!strcmp(build, c->relocated_for))
+		return 0;
+	return attach(c, build);
+}
+
+/* --- events --- */
+
+static int on_uevent(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct collector *c = ctx;
+	bool kvm = false;
+
+	(void)s, (void)revents;
+	if (es_uevent_drain(fd, &kvm) == -ENOBUFS)
+		kvm = true;
+	if (kvm) {
+		reconcile(c);
+		c->src.changed(c->src.ctx);
+	}
+	return 0;
+}
+
+static int on_vcpu_event(sd_event_source *s, int fd, uint32_t revents, void *ctx)
+{
+	struct collector *c = ctx;
+
+	(void)s, (void)fd, (void)revents;
+	if (es_loader_events_drain(c->loader) > 0)
+		c->src.changed(c->src.ctx);
+	return 0;
+}
+
+/* --- source operations --- */
+
+static enum es_attach_state attach_state(const struct collector *c)
+{
+	if (c->detached)
+		return ES_ATTACH_DETACHED;
+	if (c->failure[0])
+		return ES_ATTACH_FAILED;
+	if (!es_loader_attached(c->loader) || (!c->host.vendor && !c->host.pvm))
+		return ES_ATTACH_WAITING;
+	if (es_sampler_seen_exits(c->sampler))
+		return ES_ATTACH_ATTACHED;
+	/* KVM_RUN returns to threads of which no kvm_entry was ever seen. */
+	if (c->host.pvm || es_loader_health(c->loader, ES_HEALTH_FOREIGN_RETURNS) > 1000)
+		return ES_ATTACH_SILENT;
+	return ES_ATTACH_ATTACHED;
+}
+
+static void fill_notice(const struct collector *c, enum es_attach_state state, char *buf, size_t size)
+{
+	static const char *const notices[] = {
+		[ES_ATTACH_WAITING] = "KVM is not loaded, waiting for it: modprobe kvm_intel or kvm_amd",
+		[ES_ATTACH_SILENT] =
+			"attached, but this KVM reports no kvm_exit (kvm_pvm does not): nothing can "
+			"be counted; use a kernel with kvm_intel or kvm_amd",
+		[ES_ATTACH_DETACHED] = "detached from KVM, nothing is counted: exitstat attach",
+	};
+
+	if (state == ES_ATTACH_FAILED)
+		snprintf(buf, size, "%s", c->failure);
+	else if ((size_t)state < ES_ARRAY_SIZE(notices) && notices[state])
+		snprintf(buf, size, "%s", notices[state]);
+}
+
+static void fill_host(const struct collector *c, struct es_host *h)
+{
+	struct utsname u;
+
+	if (!uname(&u)) {
+		snprintf(h->hostname, sizeof(h->hostname), "%s", u.nodename);
+		snprintf(h->kernel, sizeof(h->kernel), "%s", u.release);
+	}
+	h->isa = c->host.isa;
+	h->tdp = c->host.tdp;
+}
+
+static void fill_health(struct collector *c, struct es_health_counts *h)
+{
+	h->slots_used = es_sampler_slots_used(c->sampler);
+	h->slots_max = c->n_slots;
+	h->dropped = es_loader_health(c->loader, ES_HEALTH_DROPPED) +
+		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
+	h->missed = es_loader_missed(c->loader);
+	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED);
+	h->unknown_reasons = es_sampler_unknown_reasons(c->sampler);
+	h->read_errors = es_loader_health(c->loader, ES_HEALTH_READ_ERRORS);
+}
+
+static int sample(struct es_source *src, struct es_snapshot **out)
+{
+	struct collector *c = to_collector(src);
+	struct es_snapshot *s;
+	int r;
+
+	reconcile(c);
+	r = es_sampler_sample(c->sampler, &c->host, &s);
+	if (r)
+		return r;
+	s->taken.interval_ns = ES_NONE;
+	fill_host(c, &s->host);
+	fill_health(c, &s->health);
+	*out = s;
+	return 0;
+}
+
+static void __attribute__((format(printf, 4, 5)))
+add_feature(struct es_status *st, const char *name, bool on, const char *fmt, ...)
+{
+	struct es_feature_status *f;
+	va_list ap;
+
+	if (st->n_features >= ES_STATUS_FEATURES)
+		return;
+	f = &st->features[st->n_features++];
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	f->on = on;
+	va_start(ap, fmt);
+	vsnprintf(f->detail, sizeof(f->detail), fmt, ap);
+	va_end(ap);
+}
+
+static void add_features(struct collector *c, struct es_status *st)
+{
+	bool on = es_loader_attached(c->loader);
+	bool latency = es_loader_latency(c->loader);
+
+	add_feature(st, "exits", on, "tp_btf/kvm_exit, kvm_entry; one slot a vCPU, read by mmap");
+	add_feature(st, "reason", on && c->host.vendor, "%s by CO-RE",
+		    c->host.isa == ES_ISA_VMX	? "vcpu_vmx exit_reason"
+		    : c->host.isa == ES_ISA_SVM ? "vcpu_svm vmcb->control.exit_code"
+						: "no vendor module");
+	add_feature(st, "latency", on && latency,
+		    latency ? "exit to next entry, less idle" : "off: --no-latency");
+	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
+	add_feature(st, "vcpu end", c->life_attached, "kprobe on kvm_arch_vcpu_destroy");
+	add_feature(st, "module events", c->uevent_fd >= 0, "%s",
+		    c->uevent_fd >= 0 ? "kernel uevents"
+				      : "no uevents here: modules are looked at every sample");
+}
+
+static void status(struct es_source *src, struct es_status *st)
+{
+	struct collector *c = to_collector(src);
+
+	reconcile(c);
+	st->attach = attach_state(c);
+	fill_notice(c, st->attach, st->notice, sizeof(st->notice));
+	fill_host(c, &st->host);
+	fill_health(c, &st->health);
+	st->short_cells = es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
+	st->ring_full = es_loader_health(c->loader, ES_HEALTH_RING_FULL);
+	st->latency = es_loader_latency(c->loader);
+	es_loader_status(c->loader, st);
+	add_features(c, st);
+}
+
+static int detach_op(struct es_source *src, char *err, size_t size)
+{
+	struct collector *c = to_collector(src);
+
+	(void)err, (void)size;
+	c->detached = true;
+	c->relocated_for[0] = 0;
+	es_loader_detach_exits(c->loader);
+	return 0;
+}
+
+static int attach_op(struct es_source *src, char *err, size_t size)
+{
+	struct collector *c = to_collector(src);
+	int r;
+
+	if (c->detached) {
+		/* kvm.ko may be another one than the kprobe was put on. */
+		c->life_attached = false;
+		c->detached = false;
+		c->relocated_for[0] = 0;
+	}
+	r = reconcile(c);
+	if (r)
+		snprintf(err, size, "%s", c->failure);
+	return r;
+}
+
+static void collector_free(struct es_source *src)
+{
+	struct collector *c = to_collector(src);
+
+	sd_event_source_disable_unref(c->uevents);
+	sd_event_source_disable_unref(c->events);
+	if (c->uevent_fd >= 0)
+		close(c->uevent_fd);
+	es_sampler_free(c->sampler);
+	es_loader_free(c->loader);
+	free(c);
+}
+
+static const struct es_source_ops collector_ops = {
+	.sample = sample,
+	.status = status,
+	.detach = detach_op,
+	.attach = attach_op,
+	.free = collector_free,
+};
+
+static int check_host(char *err, size_t size)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK)) {
+		snprintf(err, size,
+			 "this kernel has no type information (/sys/kernel/btf/vmlinux): "
+			 "boot one built with CONFIG_DEBUG_INFO_BTF");
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int watch(struct collector *c, sd_event *event)
+{
+	c->uevent_fd = es_uevent_open();
+	if (c->uevent_fd >= 0) {
+		int r = sd_event_add_io(event, &c->uevents, c->uevent_fd, EPOLLIN, on_uevent, c);
+
+		if (r < 0)
+			return r;
+	}
+	return sd_event_add_io(event, &c->events, es_loader_events_fd(c->loader), EPOLLIN, on_vcpu_event, c);
+}
+
+int es_collector_new(sd_event *event, const struct es_source_options *o, struct es_source **out, char *err,
+		     size_t size)
+{
+	struct collector *c;
+	int r = check_host(err, size);
+
+	if (r)
+		return r;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		snprintf(err, size, "out of memory");
+		return -ENOMEM;
+	}
+	c->src.ops = &collector_ops;
+	c->uevent_fd = -1;
+	c->proc = o->proc;
+	c->n_slots = o->slots;
+	r = es_loader_new(o->slots, o->latency, &c->loader, err, size);
+	if (r) {
+		collector_free(&c->src);
+		return r;
+	}
+	c->sampler = es_sampler_new(c->loader, c->proc);
+	r = c->sampler ? watch(c, event) : -ENOMEM;
+	if (r < 0) {
+		snprintf(err, size, "cannot start: %s", strerror(-r));
+		collector_free(&c->src);
+		return r;
+	}
+	/* A failure here does not end the daemon: another KVM may be loaded later. Status tells. */
+	reconcile(c);
+	*out = &c->src;
+	return 0;
+}
