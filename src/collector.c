@@ -28,9 +28,9 @@ struct collector {
 	unsigned int n_slots;
 	int uevent_fd;
 	sd_event_source *uevents, *events;
-	bool detached; /* by request: stay off until attach */
-	bool life_attached;
+	bool detached;		 /* by request: stay off until attach */
 	char relocated_for[128]; /* vendor module and build the programs were relocated against */
+	char life_failure[128];	 /* why vCPUs' ends are not seen, "" if they are */
 	char failure[256];	 /* of the last attempt to attach, "" if none */
 };
 
@@ -48,16 +48,12 @@ static void wanted_build(const struct collector *c, char *buf, size_t size)
 
 static int attach(struct collector *c, const char *build)
 {
-	int r = 0;
-
 	/* Also if it fails: the same build fails again, another one may not. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
-	c->failure[0] = 0;
-	if (!c->life_attached)
-		r = es_loader_attach_life(c->loader, c->failure, sizeof(c->failure));
-	if (r)
-		return r;
-	c->life_attached = true;
+	c->failure[0] = c->life_failure[0] = 0;
+	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
+	if (!es_loader_life_attached(c->loader))
+		es_loader_attach_life(c->loader, c->life_failure, sizeof(c->life_failure));
 	return es_loader_attach_exits(c->loader, c->failure, sizeof(c->failure));
 }
 
@@ -75,7 +71,7 @@ static int reconcile(struct collector *c)
 		return 0;
 	if (!c->host.kvm) {
 		es_loader_detach_exits(c->loader);
-		c->life_attached = false;
+		es_loader_detach_life(c->loader);
 		c->relocated_for[0] = 0;
 		return 0;
 	}
@@ -218,7 +214,8 @@ static void add_features(struct collector *c, struct es_status *st)
 	add_feature(st, "latency", on && latency,
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
-	add_feature(st, "vcpu end", c->life_attached, "kprobe on kvm_arch_vcpu_destroy");
+	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",
+		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
 	add_feature(st, "module events", c->uevent_fd >= 0, "%s",
 		    c->uevent_fd >= 0 ? "kernel uevents"
 				      : "no uevents here: modules are looked at every sample");
@@ -258,7 +255,7 @@ static int attach_op(struct es_source *src, char *err, size_t size)
 
 	if (c->detached) {
 		/* kvm.ko may be another one than the kprobe was put on. */
-		c->life_attached = false;
+		es_loader_detach_life(c->loader);
 		c->detached = false;
 		c->relocated_for[0] = 0;
 	}

@@ -151,11 +151,24 @@ void es_loader_free(struct es_loader *l)
 int es_loader_attach_life(struct es_loader *l, char *err, size_t size)
 {
 	last_warning[0] = 0;
-	bpf_link__destroy(l->life_link);
 	l->life_link = bpf_program__attach(l->life->progs.vcpu_destroy);
-	if (!l->life_link)
-		return explain(-errno, "attach a kprobe to kvm_arch_vcpu_destroy", err, size);
+	if (!l->life_link) {
+		snprintf(err, size, "no kprobe on kvm_arch_vcpu_destroy (%s): VMs end with their process",
+			 strerror(errno));
+		return -errno;
+	}
 	return 0;
+}
+
+void es_loader_detach_life(struct es_loader *l)
+{
+	bpf_link__destroy(l->life_link);
+	l->life_link = NULL;
+}
+
+bool es_loader_life_attached(const struct es_loader *l)
+{
+	return l->life_link != NULL;
 }
 
 /* The exit programs write into the maps of the lifecycle object. */
@@ -291,6 +304,18 @@ struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
 {
 	*n = l->n_slots;
 	return l->slots;
+}
+
+void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
+{
+	struct es_slot *s = &l->slots[slot];
+	uint64_t vcpu = s->vcpu;
+	uint32_t tid = s->tid;
+
+	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vcpus), &vcpu);
+	bpf_map_delete_elem(bpf_map__fd(l->life->maps.threads), &tid);
+	s->vcpu = 0;
+	s->ended_ns = now;
 }
 
 int es_loader_slot_free(struct es_loader *l, uint32_t slot)

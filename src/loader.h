@@ -23,8 +23,10 @@ struct es_loader;
 int es_loader_new(unsigned int n_slots, bool latency, struct es_loader **out, char *err, size_t size);
 void es_loader_free(struct es_loader *l);
 
-/* Attach to the end of vCPUs (kvm must be loaded). Again after kvm.ko was replaced. */
+/* Attach to the end of vCPUs (kvm must be loaded); detach and attach again after kvm.ko was replaced. */
 int es_loader_attach_life(struct es_loader *l, char *err, size_t size);
+void es_loader_detach_life(struct es_loader *l);
+bool es_loader_life_attached(const struct es_loader *l);
 /*
  * Load the exit programs against the KVM that is loaded now, and attach them. Those
  * attached before are detached only when the new ones are ready.
@@ -37,6 +39,8 @@ bool es_loader_latency(const struct es_loader *l);
 
 /* The slots, mapped; n of them. */
 struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n);
+/* Ends a slot whose VM is known to be gone, as the lifecycle program would have. Only where that is not attached. */
+void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now);
 /* Clears a slot whose vCPU ended and whose counts were read, and gives it back. */
 int es_loader_slot_free(struct es_loader *l, uint32_t slot);
 

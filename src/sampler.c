@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,22 @@ static int by_time(const void *a, const void *b)
 }
 
 /*
+ * Without the lifecycle program the end of a process is the only sign that its VMs
+ * are gone. It cannot tell two VMs apart that one process had at one address.
+ */
+static void end_orphans(struct es_sampler *sp, uint64_t now)
+{
+	if (es_loader_life_attached(sp->loader))
+		return;
+	for (uint32_t i = 0; i < sp->n_slots; i++) {
+		if (!sp->owner[i].vm || sp->slots[i].ended_ns)
+			continue;
+		if (kill(sp->slots[i].tgid, 0) && errno == ESRCH)
+			es_loader_slot_end(sp->loader, i, now);
+	}
+}
+
+/*
  * Beginnings and endings in the order in which they happened: a kvm pointer that
  * died and came again in between two calls is two VMs.
  */
@@ -488,6 +505,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, str
 	clock_gettime(CLOCK_MONOTONIC, &mono);
 	clock_gettime(CLOCK_REALTIME, &real);
 	now = mono.tv_sec * NSEC_PER_SEC + mono.tv_nsec;
+	end_orphans(sp, now);
 	if (!r)
 		r = follow_slots(sp, host);
 	for (size_t i = 0; !r && i < sp->n_vms; i++) {
