@@ -15,6 +15,8 @@ struct es_store;
 
 struct es_store *es_store_new(const struct es_store_options *o);	/* NULL: out of memory */
 void es_store_free(struct es_store *st);
+/* Other limits for a store in use; what they no longer allow is forgotten. 0 or -ENOMEM (nothing changed). */
+int es_store_configure(struct es_store *st, const struct es_store_options *o);
 /*
  * Takes over s (one reference): the live VMs, and each VM that ended since the
  * last put, once, with its final counts. The store adds the ended VMs it keeps.

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The methods of docs/protocol.md: one request line in, one answer line out. */
+#ifndef EXITSTAT_SERVICE_H
+#define EXITSTAT_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <exitstat/status.h>
+#include <exitstat/store.h>
+
+/* What the methods need of the daemon. */
+struct es_service_ops {
+	void (*refresh)(void *ctx); /* sample if the newest view is too old */
+	void (*status)(void *ctx, struct es_status *st);
+	/* 0, or negative errno with a line in err */
+	int (*detach)(void *ctx, char *err, size_t size);
+	int (*attach)(void *ctx, char *err, size_t size);
+};
+
+/* Who asks, as the kernel told when they connected. */
+struct es_peer {
+	uint32_t uid;
+	bool all; /* sees every VM */
+};
+
+/* An answer, newline included; immutable and shared. References are counted, not locked. */
+struct es_text {
+	unsigned int refs;
+	size_t len;
+	char *data;
+};
+
+struct es_text *es_text_ref(struct es_text *t);
+void es_text_unref(struct es_text *t); /* NULL is fine */
+
+struct es_service;
+
+struct es_service *es_service_new(struct es_store *store, const struct es_service_ops *ops, void *ctx);
+void es_service_free(struct es_service *sv);
+/* Gives up what is only kept to answer the next request faster. */
+void es_service_forget(struct es_service *sv);
+/* The answer to one line (without its newline); the caller's reference. NULL: out of memory. */
+struct es_text *es_service_call(struct es_service *sv, const struct es_peer *peer, const char *line,
+				size_t len);
+/* An exitstat.Failed or exitstat.BadRequest for what never got so far. NULL: out of memory. */
+struct es_text *es_service_error(const char *error, const char *message);
+
+#define ES_ERROR_FAILED	     "exitstat.Failed"
+#define ES_ERROR_BAD_REQUEST "exitstat.BadRequest"
+
+#endif
