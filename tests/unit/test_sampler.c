@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The sampler over slots that the test writes in place of BPF: loader.h is faked here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../src/sampler.h"
+
+#define SLOTS 8
+#define CPUID 0x72 /* SVM */
+#define SEC   1000000000ull
+
+struct es_loader {
+	struct es_slot slots[SLOTS];
+	bool attached, latency, life;
+	unsigned int freed[SLOTS];
+};
+
+static struct es_loader loader;
+static struct es_sampler *sampler;
+static const struct es_kvm_host host = { .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
+
+struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
+{
+	*n = SLOTS;
+	return (struct es_slot *)l->slots;
+}
+
+bool es_loader_attached(const struct es_loader *l)
+{
+	return l->attached;
+}
+
+bool es_loader_latency(const struct es_loader *l)
+{
+	return l->latency;
+}
+
+bool es_loader_life_attached(const struct es_loader *l)
+{
+	return l->life;
+}
+
+void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
+{
+	l->slots[slot].vcpu = 0;
+	l->slots[slot].ended_ns = now;
+}
+
+int es_loader_slot_free(struct es_loader *l, uint32_t slot)
+{
+	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
+	l->freed[slot]++;
+	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SEC + t.tv_nsec;
+}
+
+/* As slot_new and kvm_exit in bpf/ would: a vCPU with count exits of code. */
+static struct es_slot *begin(uint32_t slot, uint64_t kvm, uint32_t vcpu_id, uint64_t born, uint32_t code,
+			     uint64_t count)
+{
+	struct es_slot *s = &loader.slots[slot];
+
+	memset(s, 0, sizeof(*s));
+	s->kvm = kvm;
+	s->vcpu = kvm + vcpu_id + 1;
+	s->vcpu_id = vcpu_id;
+	s->born_ns = born;
+	s->tgid = 0x7fffff00; /* no such process */
+	s->tid = s->tgid;
+	s->isa = ES_ISA_SVM;
+	s->state = ES_STATE_KERNEL;
+	strcpy(s->comm, "qemu");
+	s->cells_used = 2;
+	s->cells[1].code = code;
+	s->cells[1].count = count;
+	s->cells[1].time_ns = 10 * count;
+	s->cells[1].hist[0] = count;
+	s->seq = 2;
+	return s;
+}
+
+static void end(uint32_t slot, uint64_t when)
+{
+	loader.slots[slot].vcpu = 0;
+	loader.slots[slot].ended_ns = when;
+}
+
+static struct es_snapshot *sample(void)
+{
+	struct es_snapshot *s = NULL;
+
+	assert_int_equal(es_sampler_sample(sampler, &host, &s), 0);
+	assert_non_null(s);
+	return s;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&loader, 0, sizeof(loader));
+	loader.attached = loader.latency = loader.life = true;
+	sampler = es_sampler_new(&loader, "/proc");
+	return sampler ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	es_sampler_free(sampler);
+	return 0;
+}
+
+static void two_vcpus_make_one_vm(void **state)
+{
+	struct es_snapshot *s;
+	struct es_vm *vm;
+
+	(void)state;
+	begin(0, 0x1000, 0, 5, CPUID, 7);
+	begin(3, 0x1000, 1, 6, CPUID, 4);
+	begin(4, 0x2000, 0, 7, CPUID, 100);
+	s = sample();
+	assert_int_equal(s->n_vms, 2);
+	vm = s->vms[0];
+	assert_string_equal(vm->name, "qemu-2147483392");
+	assert_int_equal(vm->n_vcpus, 2);
+	assert_int_equal(vm->n_per_vcpu, 2);
+	assert_int_equal(es_exits_total(&vm->counts), 11);
+	assert_int_equal(es_exits_time_ns(&vm->counts), 110);
+	assert_int_equal(es_exits_total(&vm->vcpus[1].counts), 4);
+	assert_int_equal(vm->since_ns, 5);
+	assert_int_equal(vm->paging, ES_PAGING_NPT);
+	assert_int_equal(es_exits_total(&s->vms[1]->counts), 100);
+	assert_string_not_equal(vm->id, s->vms[1]->id);
+	assert_int_equal(es_sampler_slots_used(sampler), 3);
+	es_snapshot_unref(s);
+}
+
+static void ended_vm_is_told_once_and_its_slots_are_free(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	begin(0, 0x1000, 0, 5, CPUID, 7);
+	begin(1, 0x1000, 1, 6, CPUID, 1);
+	es_snapshot_unref(sample());
+	loader.slots[0].cells[1].count = 9;
+	end(0, 100);
+	s = sample(); /* the other vCPU is not destroyed yet */
+	assert_int_equal(s->n_vms, 1);
+	assert_int_equal(s->vms[0]->state, ES_VM_RUNNING);
+	es_snapshot_unref(s);
+	end(1, 110);
+	s = sample();
+	assert_int_equal(s->n_vms, 1);
+	assert_int_equal(s->vms[0]->state, ES_VM_ENDED);
+	assert_int_equal(s->vms[0]->ended_ns, 110);
+	assert_int_equal(es_exits_total(&s->vms[0]->counts), 10);
+	es_snapshot_unref(s);
+	s = sample();
+	assert_int_equal(s->n_vms, 0);
+	es_snapshot_unref(s);
+	assert_int_equal(loader.freed[0], 1);
+	assert_int_equal(loader.freed[1], 1);
+	assert_int_equal(es_sampler_slots_used(sampler), 0);
+}
+
+/* Between two samples a VM ends and another begins at the same addresses, in lower and in higher slots. */
+static void address_used_again_is_another_vm(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	begin(4, 0x1000, 0, 5, CPUID, 7);
+	es_snapshot_unref(sample());
+	loader.slots[4].cells[1].count = 8;
+	end(4, 50);
+	begin(2, 0x1000, 0, 60, CPUID, 20);
+	end(2, 70);
+	begin(6, 0x1000, 0, 80, CPUID, 300);
+	s = sample();
+	assert_int_equal(s->n_vms, 3);
+	assert_int_equal(es_exits_total(&s->vms[0]->counts), 8);
+	assert_int_equal(es_exits_total(&s->vms[1]->counts), 20);
+	assert_int_equal(es_exits_total(&s->vms[2]->counts), 300);
+	assert_int_equal(s->vms[0]->state, ES_VM_ENDED);
+	assert_int_equal(s->vms[1]->state, ES_VM_ENDED);
+	assert_int_equal(s->vms[2]->state, ES_VM_RUNNING);
+	assert_string_not_equal(s->vms[0]->id, s->vms[2]->id);
+	es_snapshot_unref(s);
+}
+
+static void open_halt_is_idle_now_and_never_shrinks(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, 0x78, 1);
+	struct es_snapshot *s;
+	uint64_t idle;
+
+	(void)state;
+	slot->state = ES_STATE_HALTED;
+	slot->since_ns = now_ns() - 3600 * SEC;
+	slot->guest_ns = 1000;
+	s = sample();
+	idle = s->vms[0]->counts.time.idle_ns;
+	assert_true(idle >= 3600 * SEC && idle < 3700 * SEC);
+	assert_int_equal(s->vms[0]->counts.time.guest_ns, 1000);
+	assert_int_equal(s->vms[0]->counts.time.kernel_ns, ES_NONE);
+	es_snapshot_unref(s);
+	/* The wake-up tells a little less than HLT to wake-up. */
+	slot->idle_ns = idle - 500;
+	slot->state = ES_STATE_KERNEL;
+	slot->seq += 2;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.time.idle_ns, idle);
+	es_snapshot_unref(s);
+}
+
+static void detached_leaves_intervals_closed(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 1);
+	struct es_snapshot *s;
+
+	(void)state;
+	slot->state = ES_STATE_GUEST;
+	slot->since_ns = now_ns() - 50 * SEC;
+	slot->guest_ns = 77;
+	loader.attached = false;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.time.guest_ns, 77);
+	es_snapshot_unref(s);
+}
+
+static void counts_only_has_no_times(void **state)
+{
+	struct es_snapshot *s;
+	const struct es_reason *r;
+
+	(void)state;
+	loader.latency = false;
+	begin(0, 0x1000, 0, 5, CPUID, 3);
+	s = sample();
+	r = es_counts_find(&s->vms[0]->counts, CPUID);
+	assert_non_null(r);
+	assert_int_equal(r->count, 3);
+	assert_int_equal(r->time_ns, ES_NONE);
+	assert_int_equal(r->max_ns, ES_NONE);
+	assert_int_equal(r->hist[0], ES_NONE);
+	assert_int_equal(s->vms[0]->counts.time.guest_ns, ES_NONE);
+	assert_int_equal(s->vms[0]->counts.time.idle_ns, ES_NONE);
+	es_snapshot_unref(s);
+}
+
+static void unnamed_codes_are_counted_for_good(void **state)
+{
+	(void)state;
+	begin(0, 0x1000, 0, 5, 0x3ff0, 6);
+	es_snapshot_unref(sample());
+	assert_int_equal(es_sampler_unknown_reasons(sampler), 6);
+	end(0, 9);
+	es_snapshot_unref(sample());
+	assert_int_equal(es_sampler_unknown_reasons(sampler), 6);
+}
+
+static void without_the_kprobe_vms_end_with_their_process(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	loader.life = false;
+	begin(0, 0x1000, 0, 5, CPUID, 3);
+	begin(1, 0x2000, 0, 6, CPUID, 4)->tgid = getpid();
+	es_snapshot_unref(sample());
+	s = sample();
+	assert_int_equal(s->n_vms, 2);
+	assert_int_equal(s->vms[0]->state, ES_VM_ENDED);
+	assert_int_equal(s->vms[1]->state, ES_VM_RUNNING);
+	es_snapshot_unref(s);
+}
+
+/* A slot whose writer never finishes must not hang the reader. */
+static void endless_writer_is_survived(void **state)
+{
+	(void)state;
+	begin(0, 0x1000, 0, 5, CPUID, 3)->seq = 3;
+	es_snapshot_unref(sample());
+}
+
+static void quiet_vm_shares_its_view(void **state)
+{
+	struct es_snapshot *a, *b;
+
+	(void)state;
+	begin(0, 0x1000, 0, 5, CPUID, 3);
+	a = sample();
+	b = sample();
+	assert_ptr_equal(a->vms[0], b->vms[0]);
+	loader.slots[0].cells[1].count++;
+	loader.slots[0].seq += 2;
+	es_snapshot_unref(b);
+	b = sample();
+	assert_ptr_not_equal(a->vms[0], b->vms[0]);
+	assert_int_equal(es_exits_total(&a->vms[0]->counts), 3);
+	assert_int_equal(es_exits_total(&b->vms[0]->counts), 4);
+	es_snapshot_unref(a);
+	es_snapshot_unref(b);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(two_vcpus_make_one_vm),
+		TEST(ended_vm_is_told_once_and_its_slots_are_free),
+		TEST(address_used_again_is_another_vm),
+		TEST(open_halt_is_idle_now_and_never_shrinks),
+		TEST(detached_leaves_intervals_closed),
+		TEST(counts_only_has_no_times),
+		TEST(unnamed_codes_are_counted_for_good),
+		TEST(without_the_kprobe_vms_end_with_their_process),
+		TEST(endless_writer_is_survived),
+		TEST(quiet_vm_shares_its_view),
+	};
+
+	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
+}
