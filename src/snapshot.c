@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <exitstat/snapshot.h>
 
-#include <ctype.h>
 #include <errno.h>
-#include <fnmatch.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +24,7 @@ _Static_assert(offsetof(struct snapshot_box, snapshot) == 0, "a snapshot is its 
 
 /* Structs that hold nothing but u64 counters are treated as arrays of them. */
 #define U64S(s) ((uint64_t *)&(s))
-#define N_U64S(s) (sizeof(s) / sizeof(uint64_t))
+#define N_U64S(s) (sizeof(s) / (sizeof(uint64_t)))
 
 /* Room for n elements in arrays that carry no capacity: always a power of two. */
 static size_t room(size_t n)
@@ -357,163 +354,4 @@ int es_paging_parse(const char *word)
 int es_vm_state_parse(const char *word)
 {
 	return value_of(state_names, ES_ARRAY_SIZE(state_names), word);
-}
-
-/* --- selection --- */
-
-static bool is_glob(const char *v)
-{
-	return strpbrk(v, "*?[") != NULL;
-}
-
-static bool matches_exactly(const struct es_vm *vm, const char *v)
-{
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%u", vm->pid);
-	return !strcmp(vm->name, v) || !strcmp(vm->id, v) || (vm->pid && !strcmp(pid, v));
-}
-
-static bool matches_glob(const struct es_vm *vm, const char *v)
-{
-	return is_glob(v) && !fnmatch(v, vm->name, 0);
-}
-
-bool es_vm_matches(const struct es_vm *vm, const char *v)
-{
-	return matches_exactly(vm, v) || matches_glob(vm, v);
-}
-
-static bool matches_any(const struct es_vm *vm, const char *v)
-{
-	(void)vm;
-	(void)v;
-	return true;
-}
-
-typedef bool (*match_fn)(const struct es_vm *vm, const char *v);
-
-/* Adds to out the VMs of s that match and have ended, or that live. */
-static int take(struct es_snapshot *out, const struct es_snapshot *s, match_fn match, const char *v, bool ended)
-{
-	for (size_t i = 0; i < s->n_vms; i++) {
-		struct es_vm *vm = s->vms[i];
-		int r;
-
-		if ((vm->state == ES_VM_ENDED) != ended || !match(vm, v))
-			continue;
-		r = es_snapshot_add(out, es_vm_ref(vm));
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-struct es_snapshot *es_snapshot_select(const struct es_snapshot *s, const char *v)
-{
-	struct es_snapshot *out = es_snapshot_new();
-	match_fn match = v ? matches_exactly : matches_any;
-	int r;
-
-	if (!out)
-		return NULL;
-	out->host = s->host;
-	out->taken = s->taken;
-	out->health = s->health;
-	r = take(out, s, match, v, false);
-	if (!r && (!v || !out->n_vms))
-		r = take(out, s, match, v, true);
-	/* Only now as a pattern: a VM may well be called "web[1]". */
-	if (!r && v && !out->n_vms) {
-		r = take(out, s, matches_glob, v, false);
-		if (!r)
-			r = take(out, s, matches_glob, v, true);
-	}
-	if (r < 0) {
-		es_snapshot_unref(out);
-		return NULL;
-	}
-	return out;
-}
-
-/* --- names that look alike --- */
-
-#define NEAR_MAX 64	/* longer words are not compared: a client chooses v, the daemon pays */
-#define NEAR_NO	 UINT_MAX
-
-static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
-{
-	unsigned int m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* Levenshtein distance, no case, of words of at most NEAR_MAX bytes. */
-static unsigned int distance(const char *a, size_t n, const char *b, size_t m)
-{
-	unsigned int row[NEAR_MAX + 1];
-
-	for (size_t j = 0; j <= m; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= n; i++) {
-		unsigned int diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			unsigned int above = row[j];
-			bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-
-			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + !same);
-			diagonal = above;
-		}
-	}
-	return row[m];
-}
-
-/* 0 is the same but for case; NEAR_NO: nothing alike. */
-static unsigned int unlikeness(const char *v, size_t len, const char *name)
-{
-	size_t n = strnlen(name, NEAR_MAX + 1);
-	unsigned int limit = 1 + len / 3, d;
-
-	if (n > NEAR_MAX)
-		return NEAR_NO;
-	if (n <= len + limit && len <= n + limit) {
-		d = distance(v, len, name, n);
-		if (d <= limit)
-			return d;
-	}
-	/* A part of the name, as "web" of "prod-web-17". */
-	return strcasestr(name, v) || (n >= 3 && strcasestr(v, name)) ? limit + 1 : NEAR_NO;
-}
-
-size_t es_snapshot_near(const struct es_snapshot *s, const char *v, const char **out, size_t n)
-{
-	enum { BEST_MAX = 32 };
-	unsigned int score[BEST_MAX];
-	size_t len = strnlen(v, NEAR_MAX + 1), found = 0;
-
-	if (n > BEST_MAX)
-		n = BEST_MAX;
-	if (!len || len > NEAR_MAX || !n)
-		return 0;
-	for (size_t i = 0; i < s->n_vms; i++) {
-		const char *name = s->vms[i]->name;
-		unsigned int d = unlikeness(v, len, name);
-		bool again = false;
-		size_t at;
-
-		for (size_t j = 0; j < found; j++)
-			again = again || !strcmp(out[j], name);
-		if (d == NEAR_NO || again || (found == n && d >= score[n - 1]))
-			continue;
-		at = found < n ? found++ : n - 1;
-		for (; at && score[at - 1] > d; at--) {
-			score[at] = score[at - 1];
-			out[at] = out[at - 1];
-		}
-		score[at] = d;
-		out[at] = name;
-	}
-	return found;
 }

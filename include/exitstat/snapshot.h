@@ -143,7 +143,7 @@ int es_paging_parse(const char *word);
 int es_vm_state_parse(const char *word);
 
 /*
- * Does V (a name, a pid, an id or a glob, see fnmatch(3)) mean this VM? Exact
+ * Does V (a name, a pid, an id or a glob of * ? [a-z] [!a-z] and \) mean this VM? Exact
  * name, id or decimal pid first; a pattern only if it holds one of *?[.
  */
 bool es_vm_matches(const struct es_vm *vm, const char *v);
