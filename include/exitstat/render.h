@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Snapshots as text. Everything here is pure: structs in, bytes out, no terminal,
+ * no locale but the character classes of wcwidth(3).
+ */
+#ifndef EXITSTAT_RENDER_H
+#define EXITSTAT_RENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <exitstat/snapshot.h>
+
+/* How the reader's end can show text. */
+struct es_style {
+	bool utf8;	    /* block characters, µ and …; else ASCII only */
+	bool colour;	    /* SGR sequences may be written */
+	bool exact;	    /* counts in full, grouped by thousands; else three digits and a unit */
+	unsigned int width; /* columns at most, 0: no limit */
+};
+
+/* One cell of a table, or one number with its unit. Longer texts are cut. */
+#define ES_CELL_MAX 512
+
+/*
+ * Text of strangers (names, messages): control characters, broken UTF-8, bidi
+ * overrides and invisible format characters come out as '?', heaps of combining
+ * marks are cut to two. Without utf8 everything beyond ASCII is '?'. Returns the
+ * width in columns.
+ */
+unsigned int es_text_clean(char *buf, size_t size, const char *text, bool utf8);
+/* The same, cut to width columns with an ellipsis. width 0: no limit. */
+unsigned int es_text_fit(char *buf, size_t size, const char *text, unsigned int width, bool utf8);
+/* Columns that a clean text takes. */
+unsigned int es_text_width(const char *text);
+/* Writes text padded with spaces to width, on the left if right is set. */
+void es_text_pad(FILE *f, const char *text, unsigned int width, bool right);
+
+/* Numbers. ES_NONE (a negative number for doubles) comes out as "-". All return buf. */
+const char *es_fmt_count(char buf[ES_CELL_MAX], uint64_t v, const struct es_style *st);
+const char *es_fmt_group(char buf[ES_CELL_MAX], uint64_t v); /* 1,234,567 */
+const char *es_fmt_short(char buf[ES_CELL_MAX], double v);   /* 98.2k */
+const char *es_fmt_rate(char buf[ES_CELL_MAX], double v, const struct es_style *st);
+const char *es_fmt_share(char buf[ES_CELL_MAX], double share);		/* 12.3%, <0.1% */
+const char *es_fmt_time(char buf[ES_CELL_MAX], uint64_t ns, bool utf8); /* 2.37µs, 1m05s */
+const char *es_fmt_bytes(char buf[ES_CELL_MAX], uint64_t bytes);	/* 16.0 MiB */
+
+/* Parts of speech that have an ASCII twin. */
+enum es_glyph {
+	ES_GLYPH_DOT,
+	ES_GLYPH_ELLIPSIS,
+	ES_GLYPH_MICRO,
+	ES_GLYPH_DOWN,
+	ES_GLYPH_UP,
+	ES_GLYPH_MARK,
+	ES_GLYPHS
+};
+const char *es_glyph(enum es_glyph g, bool utf8);
+
+/* SGR sequences, "" without colour. ES_SGR_OFF ends each. */
+enum es_sgr { ES_SGR_OFF, ES_SGR_BOLD, ES_SGR_DIM, ES_SGR_GOOD, ES_SGR_WARN, ES_SGR_BAD, ES_SGRS };
+const char *es_sgr(enum es_sgr c, const struct es_style *st);
+
+/*
+ * A row of bars, one column a value, the newest last, scaled to the greatest;
+ * negative values (not measured) are blank, 0 is the base line. Of more than width
+ * values the newest are shown, fewer are padded on the left.
+ */
+void es_spark(char *buf, size_t size, const float *values, size_t n, unsigned int width, bool utf8);
+
+/*
+ * Columns: one table is parser (--sort), help, heading and content. A row is
+ * whatever the table's functions know; rows are given as an array of pointers.
+ */
+struct es_column {
+	const char *key;   /* word for --sort; NULL ends the table */
+	const char *title; /* says the unit too */
+	const char *help;
+	bool right; /* aligned to the right */
+	bool sortable;
+	bool flex;	   /* takes what room is left (at most one of a table) */
+	unsigned int keep; /* columns with the smallest go first when room is short; 0: not in tables */
+	unsigned int live; /* width in top, where columns must not dance; 0: not in top */
+	/* width: columns to fill for a flex column, 0 for no limit. */
+	void (*cell)(char buf[ES_CELL_MAX], const void *row, unsigned int width, const struct es_style *st);
+	int (*compare)(const void *a, const void *b); /* the order a reader wants first comes first */
+};
+
+const struct es_column *es_column_find(const struct es_column *table, const char *key);
+/* "rate|name|pid": the words for --sort. */
+const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *table);
+/* Stable order by the column's compare. Returns 0 or -ENOMEM. */
+int es_rows_sort(const void **rows, size_t n, const struct es_column *by, bool reverse);
+
+#define ES_COLUMNS_MAX 24
+struct es_layout {
+	struct {
+		const struct es_column *column;
+		unsigned int width;
+	} at[ES_COLUMNS_MAX];
+	unsigned int n, gap;
+	unsigned int dropped; /* columns left out for want of room */
+};
+/* Which columns, how wide: by content (live false) or by the table's fixed widths (live true). */
+void es_layout(struct es_layout *l, const struct es_column *table, const void *const *rows, size_t n,
+	       bool live, const struct es_style *st);
+void es_layout_heading(FILE *f, const struct es_layout *l, const struct es_style *st);
+void es_layout_row(FILE *f, const struct es_layout *l, const void *row, const struct es_style *st);
+
+/*
+ * One exit reason as shown. now is what the rates are of, sum what the counts
+ * are of: the same, but in top, where now is the last interval.
+ */
+struct es_reason_row {
+	enum es_isa isa;
+	uint32_t code;
+	const struct es_reason *sum;
+	const struct es_reason *now;	 /* NULL: none in the interval */
+	uint64_t span_ns;		 /* what now covers, ES_NONE unknown */
+	uint64_t now_total, now_time_ns; /* of all reasons, for the shares */
+	const float *history;		 /* rates, oldest first; NULL: none */
+	size_t n_history;
+	const char *label; /* not a reason but a sum with this name */
+};
+extern const struct es_column es_reason_columns[];
+double es_reason_rate(const struct es_reason_row *row);
+
+/* One VM as shown; sum and now as above. */
+struct es_vm_row {
+	const struct es_vm *sum;
+	const struct es_vm *now; /* NULL: nothing happened, or no interval is known (span_ns ES_NONE) */
+	enum es_isa isa;
+	uint64_t span_ns;
+	uint64_t taken_ns; /* of sum, CLOCK_MONOTONIC */
+	const float *history;
+	size_t n_history;
+};
+extern const struct es_column es_vm_columns[];
+double es_vm_rate(const struct es_vm_row *row);
+/* Share of the busy (not idle) time spent outside the guest; negative when not known. */
+double es_vm_outside(const struct es_vm_row *row);
+
+/* The VM of that id, NULL if there is none (or no snapshot). */
+const struct es_vm *es_snapshot_by_id(const struct es_snapshot *s, const char *id);
+/* A row for each VM of sum, in its order. now: the last interval, NULL if there is none. 0 or -ENOMEM. */
+int es_vm_rows(const struct es_snapshot *sum, const struct es_snapshot *now, struct es_vm_row **rows);
+
+/* How long of the snapshot's span (an interval, or since first seen) the VM lived. ES_NONE if unknown. */
+uint64_t es_vm_span(const struct es_snapshot *s, const struct es_vm *vm);
+/* "nested paging (npt)", "shadow paging", "paging mode unknown". */
+const char *es_paging_phrase(const struct es_vm *vm);
+/* "npt", "shadow", "npt+nested", "-". */
+const char *es_paging_word(const struct es_vm *vm, char buf[ES_CELL_MAX]);
+
+/* "host1, Linux 6.1.0-26-amd64, AMD SVM" */
+void es_render_host(FILE *f, const struct es_snapshot *s, const struct es_style *st);
+/* A table of reasons with their sum; nothing if there are none. */
+int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
+		      const struct es_column *sort, const struct es_style *st);
+
+/* Whole outputs. 0, or -ENOMEM; what f says (ferror) is the caller's to ask. */
+struct es_snapshot_view {
+	const struct es_column *sort; /* NULL: by count */
+	bool per_vcpu;
+};
+int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
+		       const struct es_style *st);
+int es_render_json(FILE *f, const struct es_snapshot *s, bool per_vcpu);
+/* One row a VM (or vCPU) and reason; names are cleaned for a terminal only. */
+int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
+/* now: the last interval, NULL if there is none. */
+int es_render_list(FILE *f, const struct es_snapshot *sum, const struct es_snapshot *now,
+		   const struct es_column *sort, const struct es_style *st);
+int es_render_list_json(FILE *f, const struct es_snapshot *sum, const struct es_snapshot *now);
+
+#endif

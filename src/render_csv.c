@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CSV and JSON: for programs, so exact numbers in base units and stable names. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <exitstat/hist.h>
+#include <exitstat/json.h>
+#include <exitstat/reasons.h>
+#include <exitstat/render.h>
+#include <exitstat/util.h>
+
+struct csv_row {
+	const struct es_snapshot *s;
+	const struct es_vm *vm;
+	const struct es_vcpu *vcpu; /* NULL: the whole VM */
+	const struct es_reason *reason;
+	bool terminal;
+};
+
+static void put_u64(FILE *f, uint64_t v)
+{
+	if (v != ES_NONE)
+		fprintf(f, "%" PRIu64, v);
+}
+
+/* RFC 4180: quoted if it holds a comma, a quote or a line break; quotes double. */
+static void put_text(FILE *f, const char *text, bool terminal)
+{
+	char clean[ES_CELL_MAX];
+
+	if (terminal) {
+		es_text_clean(clean, sizeof(clean), text, true);
+		text = clean;
+	}
+	if (!text[strcspn(text, ",\"\r\n")]) {
+		fputs(text, f);
+		return;
+	}
+	fputc('"', f);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', f);
+		fputc(*text, f);
+	}
+	fputc('"', f);
+}
+
+static void put_word(FILE *f, const char *word)
+{
+	fputs(word ? word : "", f);
+}
+
+static uint64_t percentile(const struct csv_row *r, unsigned int permille)
+{
+	if (!es_hist_known(r->reason->hist))
+		return ES_NONE;
+	return es_hist_percentile(r->reason->hist, permille, r->reason->max_ns);
+}
+
+static void put_name(FILE *f, const struct csv_row *r)
+{
+	char buf[ES_REASON_NAME_MAX];
+
+	put_word(f, es_reason_name(r->s->host.isa, r->reason->code, buf));
+}
+
+#define FIELD(name, expression)                                  \
+	static void put_##name(FILE *f, const struct csv_row *r) \
+	{                                                        \
+		expression;                                      \
+	}
+FIELD(realtime, put_u64(f, r->s->taken.realtime_ns))
+FIELD(interval, put_u64(f, r->s->taken.interval_ns))
+FIELD(vm, put_text(f, r->vm->name, r->terminal))
+FIELD(id, put_text(f, r->vm->id, r->terminal))
+FIELD(pid, put_u64(f, r->vm->pid))
+FIELD(vcpus, put_u64(f, r->vm->n_vcpus))
+FIELD(paging, put_word(f, es_paging_name(r->vm->paging)))
+FIELD(nested, put_word(f, r->vm->nested ? "true" : "false"))
+FIELD(state, put_word(f, es_vm_state_name(r->vm->state)))
+FIELD(since, put_u64(f, r->vm->since_ns))
+FIELD(ended, put_u64(f, r->vm->ended_ns))
+FIELD(vcpu, put_u64(f, r->vcpu ? r->vcpu->vcpu_id : ES_NONE))
+FIELD(code, put_u64(f, r->reason->code))
+FIELD(class, put_word(f, es_class_name(es_reason_class(r->s->host.isa, r->reason->code))))
+FIELD(count, put_u64(f, r->reason->count))
+FIELD(time, put_u64(f, r->reason->time_ns))
+FIELD(max, put_u64(f, r->reason->max_ns))
+FIELD(p50, put_u64(f, percentile(r, 500)))
+FIELD(p99, put_u64(f, percentile(r, 990)))
+
+static const struct {
+	const char *title;
+	void (*put)(FILE *f, const struct csv_row *r);
+} fields[] = {
+	{ "realtime_ns", put_realtime },
+	{ "interval_ns", put_interval },
+	{ "vm", put_vm },
+	{ "id", put_id },
+	{ "pid", put_pid },
+	{ "vcpus", put_vcpus },
+	{ "paging", put_paging },
+	{ "nested", put_nested },
+	{ "state", put_state },
+	{ "since_ns", put_since },
+	{ "ended_ns", put_ended },
+	{ "vcpu_id", put_vcpu },
+	{ "reason", put_name },
+	{ "code", put_code },
+	{ "class", put_class },
+	{ "count", put_count },
+	{ "time_ns", put_time },
+	{ "max_ns", put_max },
+	{ "p50_ns", put_p50 },
+	{ "p99_ns", put_p99 },
+};
+
+static void put_counts(FILE *f, struct csv_row *row, const struct es_counts *c)
+{
+	for (size_t i = 0; i < c->n_reasons; i++) {
+		row->reason = &c->reasons[i];
+		for (size_t j = 0; j < ES_ARRAY_SIZE(fields); j++) {
+			if (j)
+				fputc(',', f);
+			fields[j].put(f, row);
+		}
+		fputc('\n', f);
+	}
+}
+
+int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+{
+	struct csv_row row = { .s = s, .terminal = terminal };
+
+	for (size_t j = 0; j < ES_ARRAY_SIZE(fields); j++)
+		fprintf(f, "%s%s", j ? "," : "", fields[j].title);
+	fputc('\n', f);
+	for (size_t i = 0; i < s->n_vms; i++) {
+		row.vm = s->vms[i];
+		row.vcpu = NULL;
+		if (!per_vcpu)
+			put_counts(f, &row, &row.vm->counts);
+		for (size_t v = 0; per_vcpu && v < row.vm->n_per_vcpu; v++) {
+			row.vcpu = &row.vm->vcpus[v];
+			put_counts(f, &row, &row.vcpu->counts);
+		}
+	}
+	return 0;
+}

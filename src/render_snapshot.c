@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `exitstat snapshot` for people: a heading a VM, its time, its reasons. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <exitstat/diff.h>
+#include <exitstat/hist.h>
+#include <exitstat/render.h>
+#include <exitstat/util.h>
+
+static void write_taken(FILE *f, uint64_t realtime_ns)
+{
+	time_t s = (time_t)(realtime_ns / 1000000000);
+	struct tm tm;
+	char text[64];
+
+	if (realtime_ns != ES_NONE && localtime_r(&s, &tm) && strftime(text, sizeof(text), "%F %T", &tm))
+		fputs(text, f);
+	else
+		fputs("time unknown", f);
+}
+
+void es_render_host(FILE *f, const struct es_snapshot *s, const struct es_style *st)
+{
+	static const char *const vendors[] = { [ES_ISA_VMX] = "Intel VMX", [ES_ISA_SVM] = "AMD SVM" };
+	char host[ES_CELL_MAX], kernel[ES_CELL_MAX];
+
+	es_text_clean(host, sizeof(host), s->host.hostname, st->utf8);
+	es_text_clean(kernel, sizeof(kernel), s->host.kernel, st->utf8);
+	fprintf(f, "%s, Linux %s", *host ? host : "unknown host", *kernel ? kernel : "unknown");
+	if (s->host.isa != ES_ISA_NONE)
+		fprintf(f, ", %s", vendors[s->host.isa]);
+}
+
+static void write_title(FILE *f, const struct es_snapshot *s, const struct es_style *st)
+{
+	const char *dot = es_glyph(ES_GLYPH_DOT, st->utf8);
+	char span[ES_CELL_MAX];
+
+	fputs(es_sgr(ES_SGR_DIM, st), f);
+	if (s->taken.interval_ns == ES_NONE)
+		fputs("Totals since each VM was first seen", f);
+	else
+		fprintf(f, "Change over %s", es_fmt_time(span, s->taken.interval_ns, st->utf8));
+	fprintf(f, " %s ", dot);
+	es_render_host(f, s, st);
+	fprintf(f, " %s ", dot);
+	write_taken(f, s->taken.realtime_ns);
+	fprintf(f, "%s\n", es_sgr(ES_SGR_OFF, st));
+}
+
+static const char *state_phrase(char buf[ES_CELL_MAX], const struct es_snapshot *s, const struct es_vm *vm,
+				bool utf8)
+{
+	char ago[ES_CELL_MAX];
+
+	if (vm->state != ES_VM_ENDED || vm->ended_ns > s->taken.monotonic_ns)
+		return es_vm_state_name(vm->state);
+	snprintf(buf, ES_CELL_MAX, "ended %.32s ago",
+		 es_fmt_time(ago, s->taken.monotonic_ns - vm->ended_ns, utf8));
+	return buf;
+}
+
+static void write_vm_heading(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,
+			     const struct es_style *st)
+{
+	static const enum es_sgr colours[] = {
+		[ES_VM_RUNNING] = ES_SGR_GOOD,
+		[ES_VM_PAUSED] = ES_SGR_WARN,
+		[ES_VM_ENDED] = ES_SGR_DIM,
+	};
+	const char *dot = es_glyph(ES_GLYPH_DOT, st->utf8);
+	char name[ES_CELL_MAX], state[ES_CELL_MAX];
+
+	es_text_clean(name, sizeof(name), vm->name, st->utf8);
+	fprintf(f, "\n%s%s%s %s pid %u %s %u vCPU%s %s %s %s %s%s%s\n", es_sgr(ES_SGR_BOLD, st), name,
+		es_sgr(ES_SGR_OFF, st), dot, vm->pid, dot, vm->n_vcpus, vm->n_vcpus == 1 ? "" : "s", dot,
+		es_paging_phrase(vm), dot, es_sgr(colours[vm->state], st),
+		state_phrase(state, s, vm, st->utf8), es_sgr(ES_SGR_OFF, st));
+}
+
+static void write_time(FILE *f, const struct es_counts *c, const struct es_style *st)
+{
+	const struct {
+		const char *what;
+		uint64_t ns;
+	} parts[] = {
+		{ "outside the guest", es_exits_time_ns(c) },
+		{ "in the guest", c->time.guest_ns },
+		{ "idle", c->time.idle_ns },
+	};
+	char ns[ES_CELL_MAX], share[ES_CELL_MAX];
+	uint64_t whole = 0;
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(parts); i++)
+		whole += parts[i].ns == ES_NONE ? 0 : parts[i].ns;
+	fputs("vCPU time: ", f);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(parts); i++) {
+		fprintf(f, "%s%s %s", i ? ", " : "", parts[i].what, es_fmt_time(ns, parts[i].ns, st->utf8));
+		if (whole && parts[i].ns != ES_NONE)
+			fprintf(f, " (%s)", es_fmt_share(share, es_share(parts[i].ns, whole)));
+	}
+	fputc('\n', f);
+}
+
+static void write_summary(FILE *f, const struct es_counts *c, uint64_t span_ns, const struct es_style *st)
+{
+	uint64_t total = es_exits_total(c);
+	char count[ES_CELL_MAX], span[ES_CELL_MAX], rate[ES_CELL_MAX];
+
+	fprintf(f, "%s exit%s", es_fmt_group(count, total), total == 1 ? "" : "s");
+	if (span_ns != ES_NONE)
+		fprintf(f, " in %s", es_fmt_time(span, span_ns, st->utf8));
+	if (span_ns != ES_NONE && span_ns)
+		fprintf(f, ", %s/s", es_fmt_rate(rate, es_per_second(total, span_ns), st));
+	fputc('\n', f);
+	write_time(f, c, st);
+}
+
+/* Sums the reasons into one, for the last line of the table. */
+static void sum_reasons(struct es_reason *sum, const struct es_counts *c)
+{
+	*sum = (struct es_reason){ .count = es_exits_total(c), .time_ns = es_exits_time_ns(c) };
+	for (size_t i = 0; i < c->n_reasons; i++) {
+		const struct es_reason *r = &c->reasons[i];
+
+		if (r->max_ns == ES_NONE || sum->max_ns == ES_NONE)
+			sum->max_ns = ES_NONE;
+		else if (r->max_ns > sum->max_ns)
+			sum->max_ns = r->max_ns;
+		if (!es_hist_known(r->hist) || !es_hist_known(sum->hist))
+			sum->hist[0] = ES_NONE;
+		else
+			for (size_t b = 0; b < ES_HIST_BUCKETS; b++)
+				sum->hist[b] += r->hist[b];
+	}
+}
+
+struct reason_rows {
+	struct es_reason sum;
+	struct es_reason_row *rows; /* one a reason, and the sum */
+	const void **order;
+	size_t n;
+};
+
+static void rows_free(struct reason_rows *t)
+{
+	free(t->rows);
+	free(t->order);
+}
+
+static int rows_make(struct reason_rows *t, const struct es_counts *c, enum es_isa isa, uint64_t span_ns)
+{
+	struct es_reason_row row = { .isa = isa, .span_ns = span_ns };
+
+	sum_reasons(&t->sum, c);
+	row.now_total = t->sum.count;
+	row.now_time_ns = t->sum.time_ns;
+	t->n = c->n_reasons;
+	t->rows = calloc(t->n + 1, sizeof(*t->rows));
+	t->order = calloc(t->n + 1, sizeof(*t->order));
+	if (!t->rows || !t->order)
+		return -ENOMEM;
+	for (size_t i = 0; i <= t->n; i++) {
+		const struct es_reason *r = i < t->n ? &c->reasons[i] : &t->sum;
+
+		row.code = r->code;
+		row.sum = row.now = r;
+		row.label = i < t->n ? NULL : "total";
+		t->rows[i] = row;
+		t->order[i] = &t->rows[i];
+	}
+	return 0;
+}
+
+int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
+		      const struct es_column *sort, const struct es_style *st)
+{
+	struct reason_rows t = { 0 };
+	struct es_layout l;
+	int r = rows_make(&t, c, isa, span_ns);
+
+	if (!r)
+		r = es_rows_sort(t.order, t.n, sort ? sort : es_column_find(es_reason_columns, "count"),
+				 false);
+	if (!r && t.n) {
+		es_layout(&l, es_reason_columns, t.order, t.n + 1, false, st);
+		es_layout_heading(f, &l, st);
+		for (size_t i = 0; i < t.n; i++)
+			es_layout_row(f, &l, t.order[i], st);
+		fputs(es_sgr(ES_SGR_BOLD, st), f);
+		es_layout_row(f, &l, t.order[t.n], st);
+		fputs(es_sgr(ES_SGR_OFF, st), f);
+	}
+	rows_free(&t);
+	return r;
+}
+
+static int render_vm(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,
+		     const struct es_snapshot_view *v, const struct es_style *st)
+{
+	uint64_t span = es_vm_span(s, vm);
+	int r;
+
+	write_vm_heading(f, s, vm, st);
+	write_summary(f, &vm->counts, span, st);
+	r = es_render_reasons(f, &vm->counts, s->host.isa, span, v->sort, st);
+	for (size_t i = 0; v->per_vcpu && !r && i < vm->n_per_vcpu; i++) {
+		fprintf(f, "\n%svCPU %u%s: ", es_sgr(ES_SGR_BOLD, st), vm->vcpus[i].vcpu_id,
+			es_sgr(ES_SGR_OFF, st));
+		write_summary(f, &vm->vcpus[i].counts, span, st);
+		r = es_render_reasons(f, &vm->vcpus[i].counts, s->host.isa, span, v->sort, st);
+	}
+	return r;
+}
+
+/* What was lost is said where the counts are, not only in `status`. */
+static void write_losses(FILE *f, const struct es_health_counts *h, const struct es_style *st)
+{
+	const struct {
+		uint64_t n;
+		const char *what;
+	} losses[] = {
+		{ h->dropped, "of vCPUs beyond the table's size" },
+		{ h->missed, "skipped by the kernel" },
+		{ h->unattributed, "of no known vCPU" },
+		{ h->read_errors, "unreadable" },
+	};
+	char count[ES_CELL_MAX];
+	bool any = false;
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(losses); i++) {
+		if (!losses[i].n || losses[i].n == ES_NONE)
+			continue;
+		fprintf(f, "%s%s %s", any ? ", " : es_sgr(ES_SGR_WARN, st), es_fmt_group(count, losses[i].n),
+			losses[i].what);
+		any = true;
+	}
+	if (any)
+		fprintf(f, ": events missing above, see `exitstat status`%s\n", es_sgr(ES_SGR_OFF, st));
+}
+
+int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
+		       const struct es_style *st)
+{
+	int r = 0;
+
+	write_title(f, s, st);
+	if (!s->n_vms)
+		fprintf(f, "\n%s\n",
+			s->taken.interval_ns == ES_NONE ? "No VM has been seen yet." : "No VM ran.");
+	for (size_t i = 0; i < s->n_vms && !r; i++)
+		r = render_vm(f, s, s->vms[i], v, st);
+	write_losses(f, &s->health, st);
+	return r;
+}

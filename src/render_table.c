@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Tables driven by column descriptions: choice, width, order and writing of columns. */
+#include <errno.h>
+#include <string.h>
+
+#include <exitstat/render.h>
+#include <exitstat/util.h>
+
+const struct es_column *es_column_find(const struct es_column *table, const char *key)
+{
+	for (const struct es_column *c = table; c->key; c++)
+		if (c->sortable && strcmp(c->key, key) == 0)
+			return c;
+	return NULL;
+}
+
+const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *table)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (const struct es_column *c = table; c->key; c++)
+		if (c->sortable && used < ES_CELL_MAX)
+			used += (size_t)snprintf(buf + used, ES_CELL_MAX - used, "%s%s", used ? "|" : "",
+						 c->key);
+	return buf;
+}
+
+struct sort_entry {
+	const void *row;
+	size_t place;
+	const struct es_column *by;
+	bool reverse;
+};
+
+static int compare_entries(const void *pa, const void *pb)
+{
+	const struct sort_entry *a = pa, *b = pb;
+	int c = a->by->compare(a->row, b->row);
+
+	if (c)
+		return a->reverse ? -c : c;
+	return a->place < b->place ? -1 : a->place > b->place;
+}
+
+int es_rows_sort(const void **rows, size_t n, const struct es_column *by, bool reverse)
+{
+	struct sort_entry *e = calloc(n ? n : 1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		e[i] = (struct sort_entry){ rows[i], i, by, reverse };
+	qsort(e, n, sizeof(*e), compare_entries);
+	for (size_t i = 0; i < n; i++)
+		rows[i] = e[i].row;
+	free(e);
+	return 0;
+}
+
+/* The column that goes first when room is short; the table's name column never does. */
+static unsigned int least_kept(const struct es_layout *l)
+{
+	unsigned int least = 0;
+
+	for (unsigned int i = 1; i < l->n; i++)
+		if (!least || l->at[i].column->keep < l->at[least].column->keep)
+			least = i;
+	return least;
+}
+
+static unsigned int total_width(const struct es_layout *l)
+{
+	unsigned int total = 0;
+
+	for (unsigned int i = 0; i < l->n; i++)
+		total += l->at[i].width + (i ? l->gap : 0);
+	return total;
+}
+
+static void drop(struct es_layout *l, unsigned int i)
+{
+	l->n--;
+	memmove(&l->at[i], &l->at[i + 1], (l->n - i) * sizeof(l->at[0]));
+	l->dropped++;
+}
+
+static unsigned int content_width(const struct es_column *c, const void *const *rows, size_t n,
+				  const struct es_style *st)
+{
+	unsigned int width = es_text_width(c->title);
+	char buf[ES_CELL_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		c->cell(buf, rows[i], 0, st);
+		unsigned int w = es_text_width(buf);
+		width = w > width ? w : width;
+	}
+	return width;
+}
+
+/* Short of room: first a narrower gap, then columns go, then the flex column shrinks. */
+static void fit(struct es_layout *l, unsigned int width)
+{
+	unsigned int victim;
+
+	if (total_width(l) > width)
+		l->gap = 1;
+	while (total_width(l) > width && (victim = least_kept(l)))
+		drop(l, victim);
+	for (unsigned int i = 0; i < l->n && total_width(l) > width; i++)
+		if (!i || l->at[i].column->flex) {
+			unsigned int over = total_width(l) - width;
+			l->at[i].width = l->at[i].width > over + 4 ? l->at[i].width - over : 4;
+		}
+}
+
+void es_layout(struct es_layout *l, const struct es_column *table, const void *const *rows, size_t n,
+	       bool live, const struct es_style *st)
+{
+	*l = (struct es_layout){ .gap = 2 };
+	for (const struct es_column *c = table; c->key && l->n < ES_COLUMNS_MAX; c++) {
+		if (live ? !c->live : !c->keep)
+			continue;
+		l->at[l->n].column = c;
+		l->at[l->n++].width = live ? c->live : content_width(c, rows, n, st);
+	}
+	if (!st->width)
+		return;
+	fit(l, st->width);
+	if (!live)
+		return;
+	for (unsigned int i = 0; i < l->n; i++)
+		if (l->at[i].column->flex && total_width(l) < st->width)
+			l->at[i].width += st->width - total_width(l);
+}
+
+void es_layout_heading(FILE *f, const struct es_layout *l, const struct es_style *st)
+{
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct es_column *c = l->at[i].column;
+		bool last = i + 1 == l->n && !c->right;
+
+		fprintf(f, "%*s%s", i ? (int)l->gap : 0, "", es_sgr(ES_SGR_BOLD, st));
+		es_text_pad(f, c->title, last ? 0 : l->at[i].width, c->right);
+		fputs(es_sgr(ES_SGR_OFF, st), f);
+	}
+	fputc('\n', f);
+}
+
+void es_layout_row(FILE *f, const struct es_layout *l, const void *row, const struct es_style *st)
+{
+	char buf[ES_CELL_MAX], cut[ES_CELL_MAX];
+
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct es_column *c = l->at[i].column;
+		bool last = i + 1 == l->n && !c->right;
+
+		c->cell(buf, row, c->flex ? l->at[i].width : 0, st);
+		es_text_fit(cut, sizeof(cut), buf, l->at[i].width, true);
+		fprintf(f, "%*s", i ? (int)l->gap : 0, "");
+		es_text_pad(f, cut, last ? 0 : l->at[i].width, c->right);
+	}
+	fputc('\n', f);
+}
