@@ -9,7 +9,7 @@
 #include <exitstat/util.h>
 
 /* Structs that hold nothing but u64 counters are treated as arrays of them. */
-#define U64S(s) ((uint64_t *)&(s))
+#define U64S(s)	  ((uint64_t *)&(s))
 #define N_U64S(s) (sizeof(s) / (sizeof(uint64_t)))
 
 uint64_t es_diff_u64(uint64_t a, uint64_t b)

@@ -175,7 +175,7 @@ void es_json_double(struct es_json *j, const char *key, double v)
 		if (strtod(text, NULL) == v)
 			break;
 	}
-	p = strchr(text, ',');	/* a locale's decimal point */
+	p = strchr(text, ','); /* a locale's decimal point */
 	if (p)
 		*p = '.';
 	start(j, key);

@@ -15,7 +15,7 @@
  * again once a later one was reached, so the time is at most pattern times name.
  */
 
-#define GLOB_MAX 512	/* a longer pattern matches nothing */
+#define GLOB_MAX 512 /* a longer pattern matches nothing */
 
 /* The length of the UTF-8 character at s, 1 for what is none. */
 static size_t char_len(const char *s)
@@ -141,7 +141,8 @@ static bool matches_any(const struct es_vm *vm, const char *v)
 typedef bool (*match_fn)(const struct es_vm *vm, const char *v);
 
 /* Adds to out the VMs of s that match and have ended, or that live. */
-static int take(struct es_snapshot *out, const struct es_snapshot *s, match_fn match, const char *v, bool ended)
+static int take(struct es_snapshot *out, const struct es_snapshot *s, match_fn match, const char *v,
+		bool ended)
 {
 	for (size_t i = 0; i < s->n_vms; i++) {
 		struct es_vm *vm = s->vms[i];
@@ -185,7 +186,7 @@ struct es_snapshot *es_snapshot_select(const struct es_snapshot *s, const char *
 
 /* --- names that look alike --- */
 
-#define NEAR_MAX 64	/* longer words are not compared: a client chooses v, the daemon pays */
+#define NEAR_MAX 64 /* longer words are not compared: a client chooses v, the daemon pays */
 #define NEAR_NO	 UINT_MAX
 
 static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)

@@ -27,17 +27,25 @@ static const struct {
 };
 
 static const char *const class_names[ES_CLASSES] = {
-	[ES_CLASS_PAGING] = "paging",	  [ES_CLASS_CR] = "cr",
-	[ES_CLASS_IO] = "io",		  [ES_CLASS_MSR] = "msr",
-	[ES_CLASS_INTERRUPT] = "interrupt", [ES_CLASS_HALT] = "halt",
-	[ES_CLASS_HYPERCALL] = "hypercall", [ES_CLASS_INSTRUCTION] = "instruction",
-	[ES_CLASS_NESTED] = "nested",	  [ES_CLASS_OTHER] = "other",
+	[ES_CLASS_PAGING] = "paging",
+	[ES_CLASS_CR] = "cr",
+	[ES_CLASS_IO] = "io",
+	[ES_CLASS_MSR] = "msr",
+	[ES_CLASS_INTERRUPT] = "interrupt",
+	[ES_CLASS_HALT] = "halt",
+	[ES_CLASS_HYPERCALL] = "hypercall",
+	[ES_CLASS_INSTRUCTION] = "instruction",
+	[ES_CLASS_NESTED] = "nested",
+	[ES_CLASS_OTHER] = "other",
 };
 
 static const char *const flag_names[ES_FLAGS] = {
-	[ES_FLAG_BUS_LOCK] = "bus_lock", [ES_FLAG_ENCLAVE] = "enclave",
-	[ES_FLAG_PENDING_MTF] = "pending_mtf", [ES_FLAG_VMX_ROOT] = "vmx_root",
-	[ES_FLAG_OTHER] = "other", [ES_FLAG_FAILED_ENTRY] = "failed_entry",
+	[ES_FLAG_BUS_LOCK] = "bus_lock",
+	[ES_FLAG_ENCLAVE] = "enclave",
+	[ES_FLAG_PENDING_MTF] = "pending_mtf",
+	[ES_FLAG_VMX_ROOT] = "vmx_root",
+	[ES_FLAG_OTHER] = "other",
+	[ES_FLAG_FAILED_ENTRY] = "failed_entry",
 };
 
 static int compare_code(const void *key, const void *elem)

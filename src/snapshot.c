@@ -23,7 +23,7 @@ _Static_assert(offsetof(struct vm_box, vm) == 0, "a VM is its box");
 _Static_assert(offsetof(struct snapshot_box, snapshot) == 0, "a snapshot is its box");
 
 /* Structs that hold nothing but u64 counters are treated as arrays of them. */
-#define U64S(s) ((uint64_t *)&(s))
+#define U64S(s)	  ((uint64_t *)&(s))
 #define N_U64S(s) (sizeof(s) / (sizeof(uint64_t)))
 
 /* Room for n elements in arrays that carry no capacity: always a power of two. */
@@ -307,10 +307,14 @@ int es_snapshot_add(struct es_snapshot *s, struct es_vm *vm)
 
 static const char *const isa_names[] = { [ES_ISA_VMX] = "vmx", [ES_ISA_SVM] = "svm" };
 static const char *const paging_names[] = {
-	[ES_PAGING_EPT] = "ept", [ES_PAGING_NPT] = "npt", [ES_PAGING_SHADOW] = "shadow",
+	[ES_PAGING_EPT] = "ept",
+	[ES_PAGING_NPT] = "npt",
+	[ES_PAGING_SHADOW] = "shadow",
 };
 static const char *const state_names[] = {
-	[ES_VM_RUNNING] = "running", [ES_VM_PAUSED] = "paused", [ES_VM_ENDED] = "ended",
+	[ES_VM_RUNNING] = "running",
+	[ES_VM_PAUSED] = "paused",
+	[ES_VM_ENDED] = "ended",
 };
 
 static const char *name_of(const char *const *names, size_t n, size_t value)
