@@ -174,10 +174,16 @@ static __noinline int cell_find(struct es_slot *slot, __u32 code, __u32 at)
 static __always_inline __u32 cell_of(struct es_slot *slot, __u32 code)
 {
 	__u32 at = (code & 0xff) | (code > 0xff ? 0x100 : 0);
-	__u32 cell = slot->cell_of[at];
+	__u32 cell;
 
-	if (cell != ES_CELL_NONE && cell < ES_CELLS && slot->cells[cell].code == code)
-		return cell;
+	barrier_var(at); /* the compiler knows that it fits, the verifier wants to see it */
+	at &= ES_CELL_INDEX - 1;
+	cell = slot->cell_of[at];
+	if (cell != ES_CELL_NONE) {
+		barrier_var(cell); /* else both comparisons become one that the verifier cannot follow */
+		if (cell < ES_CELLS && slot->cells[cell].code == code)
+			return cell;
+	}
 	return cell_find(slot, code, at);
 }
 

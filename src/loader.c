@@ -27,14 +27,14 @@ struct es_loader {
 	uint64_t missed_before; /* by programs that are gone */
 };
 
-/* libbpf explains failures only through its log: the last warning goes into our one line. */
-static char last_warning[160];
+/* libbpf explains failures only through its log: the first warning, its most exact one, goes into our line. */
+static char first_warning[160];
 
 static int keep_warning(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	if (level == LIBBPF_WARN) {
-		vsnprintf(last_warning, sizeof(last_warning), fmt, args);
-		last_warning[strcspn(last_warning, "\n")] = 0;
+	if (level == LIBBPF_WARN && !first_warning[0]) {
+		vsnprintf(first_warning, sizeof(first_warning), fmt, args);
+		first_warning[strcspn(first_warning, "\n")] = 0;
 	}
 	return 0;
 }
@@ -59,12 +59,12 @@ static int explain(int r, const char *what, char *err, size_t size)
 	for (size_t i = 0; i < ES_ARRAY_SIZE(remedies); i++) {
 		if (remedies[i].error == -r) {
 			snprintf(err, size, "cannot %s: %s (%s): %s", what, strerror(-r),
-				 last_warning[0] ? last_warning : "no details", remedies[i].remedy);
+				 first_warning[0] ? first_warning : "no details", remedies[i].remedy);
 			return r;
 		}
 	}
 	snprintf(err, size, "cannot %s: %s (%s)", what, strerror(-r),
-		 last_warning[0] ? last_warning : "no details");
+		 first_warning[0] ? first_warning : "no details");
 	return r;
 }
 
@@ -150,7 +150,7 @@ void es_loader_free(struct es_loader *l)
 
 int es_loader_attach_life(struct es_loader *l, char *err, size_t size)
 {
-	last_warning[0] = 0;
+	first_warning[0] = 0;
 	l->life_link = bpf_program__attach(l->life->progs.vcpu_destroy);
 	if (!l->life_link) {
 		snprintf(err, size, "no kprobe on kvm_arch_vcpu_destroy (%s): VMs end with their process",
@@ -240,7 +240,7 @@ int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
 	struct kvm_exit *fresh;
 	int r;
 
-	last_warning[0] = 0;
+	first_warning[0] = 0;
 	r = load_exits(l, &fresh);
 	if (r)
 		return explain(r, "load the exit programs", err, size);
