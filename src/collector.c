@@ -123,7 +123,7 @@ static enum es_attach_state attach_state(const struct collector *c)
 	if (es_sampler_seen_exits(c->sampler))
 		return ES_ATTACH_ATTACHED;
 	/* KVM_RUN returns to threads of which no kvm_entry was ever seen. */
-	if (c->host.pvm || es_loader_health(c->loader, ES_HEALTH_FOREIGN_RETURNS) > 1000)
+	if (!c->host.vendor || es_loader_health(c->loader, ES_HEALTH_FOREIGN_RETURNS) > 1000)
 		return ES_ATTACH_SILENT;
 	return ES_ATTACH_ATTACHED;
 }
