@@ -205,12 +205,14 @@ static void add_features(struct collector *c, struct es_status *st)
 {
 	bool on = es_loader_attached(c->loader);
 	bool latency = es_loader_latency(c->loader);
+	static const char *const reason_by[] = {
+		[ES_ISA_NONE] = "neither kvm_intel nor kvm_amd is loaded",
+		[ES_ISA_VMX] = "vcpu_vmx exit_reason by CO-RE",
+		[ES_ISA_SVM] = "vcpu_svm vmcb->control.exit_code by CO-RE",
+	};
 
 	add_feature(st, "exits", on, "tp_btf/kvm_exit, kvm_entry; one slot a vCPU, read by mmap");
-	add_feature(st, "reason", on && c->host.vendor, "%s by CO-RE",
-		    c->host.isa == ES_ISA_VMX	? "vcpu_vmx exit_reason"
-		    : c->host.isa == ES_ISA_SVM ? "vcpu_svm vmcb->control.exit_code"
-						: "no vendor module");
+	add_feature(st, "reason", on && c->host.vendor, "%s", reason_by[c->host.isa]);
 	add_feature(st, "latency", on && latency,
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
