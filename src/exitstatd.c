@@ -427,7 +427,8 @@ static int make_parts(struct daemon *d)
 	d->store = es_store_new(&o);
 	if (d->store)
 		d->service = es_service_new(d->store, &service_ops, d);
-	return d->service ? es_server_new(d->event, d->listen.fd, d->service, &d->server) : -ENOMEM;
+	return d->service ? es_server_new(d->event, d->listen.fd, d->service, &es_server_limits, &d->server)
+			  : -ENOMEM;
 }
 
 static int run(struct daemon *d)

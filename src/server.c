@@ -21,7 +21,18 @@
 #define OWNERS_MAX   4096
 #define ACCEPT_BATCH 16
 #define READ_MIN     4096
-#define NS_PER_US    1000
+#define NS_PER_US    1000ULL
+#define NS_PER_S     1000000000ULL
+
+const struct es_server_limits es_server_limits = {
+	.clients = 256,
+	.per_uid = 32,
+	.idle_ns = 60 * NS_PER_S,
+	.stall_ns = 10 * NS_PER_S,
+	.quiet_ns = 2 * NS_PER_S,
+	.budget_ns = NS_PER_S / 10,
+	.window_ns = NS_PER_S,
+};
 
 /* What one uid uses. Stays until the window ends, or reconnecting would renew the budget. */
 struct owner {
@@ -53,8 +64,9 @@ struct es_server {
 	sd_event *event;
 	struct es_service *service;
 	sd_event_source *accept, *sweep;
-	struct client *clients[ES_SERVER_CLIENTS];
-	unsigned int n_clients, max_clients;
+	struct es_server_limits limits;
+	struct client **clients; /* room for limits.clients */
+	unsigned int n_clients;
 	struct owner *owners;
 	unsigned int n_owners;
 	uint32_t group;
@@ -82,7 +94,7 @@ static void start_sweep(struct es_server *s)
 
 	if (sd_event_source_get_enabled(s->sweep, &on) >= 0 && on != SD_EVENT_OFF)
 		return;
-	sd_event_source_set_time(s->sweep, (now_ns() + ES_SERVER_WINDOW_NS) / NS_PER_US);
+	sd_event_source_set_time(s->sweep, (now_ns() + s->limits.window_ns) / NS_PER_US);
 	sd_event_source_set_enabled(s->sweep, SD_EVENT_ONESHOT);
 }
 
@@ -258,7 +270,7 @@ static bool flush(struct client *c)
 
 static bool over_budget(const struct client *c)
 {
-	return c->peer.uid != 0 && c->owner->spent_ns >= ES_SERVER_BUDGET_NS;
+	return c->peer.uid != 0 && c->owner->spent_ns >= c->server->limits.budget_ns;
 }
 
 static void work(struct client *c)
@@ -404,17 +416,17 @@ static struct owner *fattest(const struct es_server *s)
 /* A place for one more client of o, at the cost of another one if need be. */
 static bool make_place(struct es_server *s, const struct owner *o)
 {
-	bool own_limit = o->uid != 0 && o->clients >= ES_SERVER_PER_UID;
+	bool own_limit = o->uid != 0 && o->clients >= s->limits.per_uid;
 	const struct owner *from = own_limit ? o : fattest(s);
 	struct client *victim;
 
-	if (!own_limit && s->n_clients < s->max_clients)
+	if (!own_limit && s->n_clients < s->limits.clients)
 		return true;
 	victim = quietest(s, from);
 	if (!victim)
 		return false;
 	/* One's own busy clients are not worth less than the new one; those of a uid that has more are. */
-	if (from->clients <= o->clients && victim->asked && now_ns() - victim->heard_ns < ES_SERVER_QUIET_NS)
+	if (from->clients <= o->clients && victim->asked && now_ns() - victim->heard_ns < s->limits.quiet_ns)
 		return false;
 	if (from != o && from->clients <= o->clients)
 		return false;
@@ -516,8 +528,8 @@ static int on_accept(sd_event_source *source, int listen_fd, uint32_t events, vo
 static bool expired(const struct client *c, uint64_t now)
 {
 	if (c->out)
-		return now - c->answer_ns > ES_SERVER_STALL_NS;
-	return !c->throttled && now - c->heard_ns > ES_SERVER_IDLE_NS;
+		return now - c->answer_ns > c->server->limits.stall_ns;
+	return !c->throttled && now - c->heard_ns > c->server->limits.idle_ns;
 }
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *ctx)
@@ -547,16 +559,18 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *ctx)
 
 /* --- life --- */
 
-static unsigned int client_limit(void)
+/* Not more clients than file descriptors: those of one user must not take them all. */
+static unsigned int client_limit(unsigned int wanted)
 {
 	struct rlimit rl;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur >= ES_SERVER_CLIENTS + FDS_RESERVED)
-		return ES_SERVER_CLIENTS;
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur >= wanted + FDS_RESERVED)
+		return wanted;
 	return rl.rlim_cur > 2 * FDS_RESERVED ? (unsigned int)rl.rlim_cur - FDS_RESERVED : FDS_RESERVED / 2;
 }
 
-int es_server_new(sd_event *event, int listen_fd, struct es_service *service, struct es_server **out)
+int es_server_new(sd_event *event, int listen_fd, struct es_service *service,
+		  const struct es_server_limits *limits, struct es_server **out)
 {
 	struct es_server *s = calloc(1, sizeof(*s));
 	int r;
@@ -566,8 +580,10 @@ int es_server_new(sd_event *event, int listen_fd, struct es_service *service, st
 	s->event = sd_event_ref(event);
 	s->service = service;
 	s->group = ES_SERVER_NO_GROUP;
-	s->max_clients = client_limit();
-	r = find_owner(s, 0) ? 0 : -ENOMEM;
+	s->limits = *limits;
+	s->limits.clients = client_limit(limits->clients);
+	s->clients = calloc(s->limits.clients, sizeof(*s->clients));
+	r = s->clients && find_owner(s, 0) ? 0 : -ENOMEM;
 	if (r >= 0)
 		r = sd_event_add_time(event, &s->sweep, CLOCK_MONOTONIC, 0, 0, on_sweep, s);
 	if (r >= 0)
@@ -597,6 +613,7 @@ void es_server_free(struct es_server *s)
 	sd_event_source_disable_unref(s->accept);
 	sd_event_source_disable_unref(s->sweep);
 	sd_event_unref(s->event);
+	free(s->clients);
 	free(s);
 }
 

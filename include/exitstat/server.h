@@ -9,20 +9,27 @@
 
 #include <exitstat/service.h>
 
-#define ES_SERVER_CLIENTS   256
-#define ES_SERVER_PER_UID   32 /* of one uid other than root */
-#define ES_SERVER_LINE_MAX  65536
-#define ES_SERVER_IDLE_NS   60000000000ULL /* without a request */
-#define ES_SERVER_STALL_NS  10000000000ULL /* for an answer to be taken */
-#define ES_SERVER_QUIET_NS  2000000000ULL  /* without a request: may be dropped for a new client */
-#define ES_SERVER_BUDGET_NS 100000000ULL   /* our time for one uid other than root, per window */
-#define ES_SERVER_WINDOW_NS 1000000000ULL
-#define ES_SERVER_NO_GROUP  UINT32_MAX
+#define ES_SERVER_LINE_MAX 65536
+#define ES_SERVER_NO_GROUP UINT32_MAX
+
+/* What clients may use. docs/protocol.md says what happens beyond. */
+struct es_server_limits {
+	unsigned int clients;
+	unsigned int per_uid; /* clients of one uid other than root */
+	uint64_t idle_ns;     /* without a request */
+	uint64_t stall_ns;    /* for an answer to be taken */
+	uint64_t quiet_ns;    /* without a request: may be dropped for a new client of that uid */
+	uint64_t budget_ns;   /* our CPU time for one uid other than root, per window */
+	uint64_t window_ns;   /* also how often time-outs are looked at */
+};
+
+extern const struct es_server_limits es_server_limits;
 
 struct es_server;
 
 /* listen_fd stays the caller's. 0 or negative errno. */
-int es_server_new(sd_event *event, int listen_fd, struct es_service *service, struct es_server **out);
+int es_server_new(sd_event *event, int listen_fd, struct es_service *service,
+		  const struct es_server_limits *limits, struct es_server **out);
 void es_server_free(struct es_server *s);
 /* Members of this group see every VM; counts for clients that connect from now on. */
 void es_server_set_group(struct es_server *s, uint32_t gid);

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Names and owners from tests/fixtures/proc: one folder per process, as in /proc. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <exitstat/identity.h>
+#include <exitstat/util.h>
+
+#define FIXTURES "tests/fixtures/proc"
+#define NOBODY	 UINT32_MAX
+#define BAD	 "\xef\xbf\xbd"
+
+struct expect {
+	uint32_t pid;
+	const char *name, *source;
+	uint32_t uid;
+};
+
+static const struct expect expected[] = {
+	{ 1, "guest1", "libvirt", 64055 },
+	{ 2, "my_vm", "libvirt", 64055 },      /* the machine is called myvm */
+	{ 3, "bank", "libvirt", 64055 },       /* the command line says something else: not believed */
+	{ 4, "web-server", "machined", 1000 }, /* cgroup v1, no name on the command line */
+	{ 5, "old", "libvirt", 64055 },	       /* no systemd */
+	{ 6, "foo", "qemu", 1000 },
+	{ 7, "bar", "qemu", 1000 },
+	{ 8, "a,b", "qemu", 1000 },
+	{ 9, "second", "qemu", 1000 },
+	{ 10, "pve-web", "qemu", 0 },
+	{ 11, "renamed", "qemu", 1000 }, /* argv[0] is not QEMU's, the file is, and was upgraded */
+	{ 12, "comm-12", "comm", 1000 }, /* -name without a value */
+	{ 20, "my-micro-vm", "firecracker", 1000 },
+	{ 21, "jailed-7", "firecracker", 1000 },
+	{ 22, "comm-22", "comm", 1000 },
+	{ 30, "sandbox42", "cloud-hypervisor", 1000 },
+	{ 31, "db", "cloud-hypervisor", 1000 },
+	{ 32, "comm-32", "comm", 1000 },
+	{ 33, "mail", "libvirt", 0 },
+	{ 40, "termina", "crosvm", 1000 },
+	{ 41, "borealis", "crosvm", 1000 },
+	{ 50, "tiny", "kvmtool", 1000 },
+	{ 51, "comm-51", "comm", 1000 },   /* -n is the network */
+	{ 60, "comm-60", "comm", 1000 },   /* not a VMM we know: --name may mean anything */
+	{ 61, "setuid", "qemu", NOBODY },  /* between two users */
+	{ 62, "comm-62", "comm", NOBODY }, /* gone */
+	{ 63, "comm-63", "comm", NOBODY }, /* never was */
+	{ 70, "b" BAD "ro" BAD BAD, "qemu", 1000 },
+	{ 72, "comm-72", "comm", 1000 },
+	{ 73, BAD BAD BAD BAD BAD BAD BAD BAD BAD "x", "qemu",
+	  1000 }, /* surrogate, overlong, beyond U+10FFFF */
+};
+
+static void names(void **state)
+{
+	struct es_identity id;
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(expected); i++) {
+		const struct expect *e = &expected[i];
+
+		es_identity_resolve(FIXTURES, e->pid, "comm", &id);
+		if (strcmp(id.name, e->name) || strcmp(id.source, e->source) || id.uid != e->uid)
+			fail_msg("pid %u: got '%s' from %s, uid %u; expected '%s' from %s, uid %u", e->pid,
+				 id.name, id.source, id.uid, e->name, e->source, e->uid);
+	}
+}
+
+static void long_name_is_cut_at_a_character(void **state)
+{
+	struct es_identity id;
+
+	(void)state;
+	es_identity_resolve(FIXTURES, 71, "comm", &id);
+	assert_int_equal(strlen(id.name), 254); /* 127 of two bytes each; 255 would split one */
+	assert_memory_equal(id.name + 252, "\xc3\xbc", 3);
+}
+
+static void comm_is_hostile_too(void **state)
+{
+	struct es_identity id;
+
+	(void)state;
+	es_identity_resolve(FIXTURES, 63, "a\xff", &id);
+	assert_string_equal(id.name, "a" BAD "-63");
+	es_identity_resolve(FIXTURES, 63, "", &id);
+	assert_string_equal(id.name, "vm-63");
+	es_identity_resolve(FIXTURES, 63, NULL, &id);
+	assert_string_equal(id.name, "vm-63");
+}
+
+static void write_file(const char *dir, const char *name, const char *head, size_t pad, const char *tail)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(head, f);
+	fputc('\0', f);
+	for (size_t i = 0; i < pad; i++)
+		fputc('x', f);
+	fputc('\0', f);
+	fwrite(tail, 1, strlen(tail), f);
+}
+
+/* A command line of 3 MiB: what stands in the first one is read, the rest is not. */
+static void huge_command_line(void **state)
+{
+	char root[] = "/tmp/exitstat-proc-XXXXXX", dir[64], cmd[96];
+	struct es_identity id;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	snprintf(dir, sizeof(dir), "%s/5", root);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	write_file(dir, "cmdline", "qemu-kvm", 3 << 20, "-name");
+	es_identity_resolve(root, 5, "comm", &id);
+	assert_string_equal(id.name, "comm-5");
+	write_file(dir, "cmdline", "qemu-kvm", 300000, "-name");
+	es_identity_resolve(root, 5, "comm", &id);
+	assert_string_equal(id.name, "comm-5");
+	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
+	assert_int_equal(system(cmd), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names),
+		cmocka_unit_test(long_name_is_cut_at_a_character),
+		cmocka_unit_test(comm_is_hostile_too),
+		cmocka_unit_test(huge_command_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
