@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include <exitstat/snapshot.h>
 
 /* How the reader's end can show text. */
@@ -173,6 +175,8 @@ int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool term
 /* now: the last interval, NULL if there is none. */
 int es_render_list(FILE *f, const struct es_snapshot *sum, const struct es_snapshot *now,
 		   const struct es_column *sort, const struct es_style *st);
+/* GetStatus' answer, as docs/protocol.md describes it. */
+int es_render_status(FILE *f, const json_t *status, const struct es_style *st);
 int es_render_list_json(FILE *f, const struct es_snapshot *sum, const struct es_snapshot *now);
 
 #endif

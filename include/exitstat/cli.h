@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The command line: verbs and options are tables, from which parsing, help and
+ * suggestions are made.
+ */
+#ifndef EXITSTAT_CLI_H
+#define EXITSTAT_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <exitstat/client.h>
+#include <exitstat/render.h>
+
+enum es_exit { ES_EXIT_OK, ES_EXIT_FAILED, ES_EXIT_USAGE, ES_EXIT_NO_VM };
+
+enum es_format { ES_FORMAT_TABLE, ES_FORMAT_JSON, ES_FORMAT_CSV };
+
+/* What the options of all verbs fill in; 0 and NULL are "not given". */
+struct es_args {
+	const char *socket;
+	const char *vm;
+	uint64_t for_ns;
+	uint64_t interval_ns;
+	uint64_t rounds;
+	int format; /* enum es_format */
+	const struct es_column *sort;
+	bool per_vcpu;
+	bool batch;
+	const char *root; /* where /proc, /sys and /dev are looked for, "" usually */
+	char *const *operands;
+	int n_operands;
+};
+
+enum es_option_kind {
+	ES_OPT_FLAG,	 /* bool */
+	ES_OPT_STRING,	 /* const char * */
+	ES_OPT_DURATION, /* uint64_t ns, > 0 */
+	ES_OPT_COUNT,	 /* uint64_t, > 0 */
+	ES_OPT_WORD,	 /* int: place in words */
+	ES_OPT_COLUMN,	 /* const struct es_column *: from columns */
+};
+
+struct es_option {
+	const char *name; /* NULL ends a table */
+	char letter;	  /* 0: only the long name */
+	enum es_option_kind kind;
+	size_t offset;	  /* in struct es_args */
+	const char *arg;  /* name of the argument in help; words and columns name themselves */
+	const char *help; /* "\n" starts a new line of help */
+	const char *const *words;
+	const struct es_column *columns;
+	bool hidden; /* for tests: works, but help is silent about it */
+};
+
+struct es_verb {
+	const char *name; /* NULL ends the table */
+	const char *summary;
+	const char *details; /* below the options in --help; may be NULL */
+	const struct es_option *options;
+	const char *operands; /* "FILE…" in help; NULL: none are taken */
+	int min_operands, max_operands;
+	enum es_exit (*run)(const struct es_args *args);
+};
+
+/* Options that every verb has; the verb's own table comes first. */
+extern const struct es_option es_common_options[];
+extern const char *const es_formats[];	     /* table, json, csv */
+extern const char *const es_formats_short[]; /* table, json */
+
+/*
+ * Reads argv (argv[0] is the verb's name) into args. false: *status is what to
+ * exit with, everything has been said (help on stdout, or an error).
+ */
+bool es_options_parse(const struct es_verb *verb, int argc, char **argv, struct es_args *args,
+		      enum es_exit *status);
+void es_verb_help(FILE *f, const struct es_verb *verb);
+
+/* "10s", "500ms", "2m", "1h", "1.5" (seconds) to ns; 0, or -EINVAL, also for 0 and for more than a year. */
+int es_duration_parse(const char *text, uint64_t *ns);
+/* Edit distance, letter case aside; -1 if over 64 bytes. */
+int es_distance(const char *a, const char *b);
+
+/* One line on stderr: "exitstat: …", cleaned. Returns status. */
+enum es_exit es_fail(enum es_exit status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what client.h gave: -ESRCH is ES_EXIT_NO_VM. */
+enum es_exit es_fail_client(int error, const char err[ES_CLIENT_ERR]);
+/* The daemon's notice, once, on stderr. NULL is fine. */
+void es_print_notice(const char *notice);
+/* What f, a terminal or not, can show. exact is left false. */
+struct es_style es_style_for(FILE *f);
+/* Ends output to stdout: a full disk is an error, a reader that left is not. */
+enum es_exit es_finish_stdout(int error);
+
+enum es_exit es_cmd_top(const struct es_args *args);
+enum es_exit es_cmd_list(const struct es_args *args);
+enum es_exit es_cmd_snapshot(const struct es_args *args);
+enum es_exit es_cmd_status(const struct es_args *args);
+enum es_exit es_cmd_doctor(const struct es_args *args);
+enum es_exit es_cmd_detach(const struct es_args *args);
+enum es_exit es_cmd_attach(const struct es_args *args);
+extern const struct es_option es_top_options[], es_list_options[], es_snapshot_options[], es_status_options[],
+	es_doctor_options[];
+
+#endif

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* exitstat: finds the verb and runs it. */
+#include <errno.h>
+#include <locale.h>
+#include <string.h>
+
+#include <exitstat/cli.h>
+#include <exitstat/util.h>
+
+#ifndef ES_VERSION
+#define ES_VERSION "unknown"
+#endif
+
+static const struct es_verb verbs[] = {
+	{ .name = "list",
+	  .summary = "the VMs seen: name, pid, vCPUs, paging mode, state, exits per second",
+	  .options = es_list_options,
+	  .run = es_cmd_list },
+	{ .name = "snapshot",
+	  .summary = "exits by reason: totals since each VM was first seen, or the change over --for",
+	  .details = "Examples:\n"
+		     "  exitstat snapshot --vm guest1\n"
+		     "  exitstat snapshot --vm 'web-*' --for 10s --sort time\n"
+		     "  exitstat snapshot --format csv > exits.csv\n",
+	  .options = es_snapshot_options,
+	  .run = es_cmd_snapshot },
+	{ .name = "status",
+	  .summary = "how exitstatd measures, what that costs, and everything it lost",
+	  .options = es_status_options,
+	  .run = es_cmd_status },
+	{ .name = "detach",
+	  .summary = "take exitstatd's programs off KVM, so that kvm.ko can be replaced (root)",
+	  .run = es_cmd_detach },
+	{ .name = "attach", .summary = "put them back (root)", .run = es_cmd_attach },
+	{ 0 },
+};
+
+static void print_help(void)
+{
+	puts("exitstat - why KVM guests exit, live and per VM\n\n"
+	     "Usage: exitstat VERB [OPTION...]\n");
+	for (const struct es_verb *v = verbs; v->name; v++)
+		printf("  %-10s %s\n", v->name, v->summary);
+	puts("\n  --help, -h     this text; `exitstat VERB --help` says more\n"
+	     "  --version, -V  the version\n\n"
+	     "V in --vm V is a VM's name, a pid, an id, or a glob such as 'web-*'.\n"
+	     "Exit status: 0 done, 1 failed, 2 usage, 3 no such VM. exitstat(1) says it all.");
+}
+
+static const struct es_verb *find_verb(const char *name)
+{
+	for (const struct es_verb *v = verbs; v->name; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+static enum es_exit unknown_verb(const char *name)
+{
+	const char *best = NULL;
+	int least = 3;
+
+	for (const struct es_verb *v = verbs; v->name; v++) {
+		int d = es_distance(v->name, name);
+
+		if (d >= 0 && d < least) {
+			least = d;
+			best = v->name;
+		}
+	}
+	if (*name == '-')
+		return es_fail(ES_EXIT_USAGE,
+			       "unknown option '%s'; options follow the verb, see `exitstat --help`", name);
+	if (best)
+		return es_fail(ES_EXIT_USAGE, "no verb '%s'; did you mean '%s'? `exitstat --help` lists them",
+			       name, best);
+	return es_fail(ES_EXIT_USAGE, "no verb '%s'; `exitstat --help` lists them", name);
+}
+
+static enum es_exit run_verb(const struct es_verb *verb, int argc, char **argv)
+{
+	struct es_args args = { .root = "" };
+	enum es_exit status;
+
+	if (!es_options_parse(verb, argc, argv, &args, &status))
+		return status;
+	return verb->run(&args);
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+	const struct es_verb *verb;
+
+	/* Only characters: numbers keep the point that programs expect. */
+	setlocale(LC_CTYPE, "");
+	if (!word)
+		return es_fail(ES_EXIT_USAGE,
+			       "which verb? `exitstat --help` lists them; `exitstat top` is the live view");
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		puts("exitstat " ES_VERSION);
+		return es_finish_stdout(0);
+	}
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		print_help();
+		return es_finish_stdout(0);
+	}
+	if (strcmp(word, "help") == 0) {
+		verb = argc > 2 ? find_verb(argv[2]) : NULL;
+		if (argc > 2 && !verb)
+			return unknown_verb(argv[2]);
+		if (verb)
+			es_verb_help(stdout, verb);
+		else
+			print_help();
+		return es_finish_stdout(0);
+	}
+	verb = find_verb(word);
+	return verb ? run_verb(verb, argc - 1, argv + 1) : unknown_verb(word);
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* exitstat snapshot: one look, or the difference of two. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include <exitstat/cli.h>
+#include <exitstat/diff.h>
+#include <exitstat/util.h>
+
+/* The daemon disconnects who is silent for 60 s. */
+#define PING_NS	    (20ULL * 1000000000)
+#define PROGRESS_NS 200000000ULL
+
+const struct es_option es_snapshot_options[] = {
+	{ .name = "vm",
+	  .kind = ES_OPT_STRING,
+	  .offset = offsetof(struct es_args, vm),
+	  .arg = "V",
+	  .help = "only this VM: a name, pid, id, or a glob such as 'web-*'" },
+	{ .name = "for",
+	  .kind = ES_OPT_DURATION,
+	  .offset = offsetof(struct es_args, for_ns),
+	  .arg = "T",
+	  .help = "the change over T (10s, 500ms, 2m) from now;\nCtrl-C ends it early and shows what there "
+		  "is" },
+	{ .name = "per-vcpu",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, per_vcpu),
+	  .help = "each vCPU by itself too (in CSV: instead of the sum)" },
+	{ .name = "sort",
+	  .kind = ES_OPT_COLUMN,
+	  .offset = offsetof(struct es_args, sort),
+	  .columns = es_reason_columns,
+	  .help = "order of the table's reasons (default count)" },
+	{ .name = "format",
+	  .kind = ES_OPT_WORD,
+	  .offset = offsetof(struct es_args, format),
+	  .words = es_formats,
+	  .help = "table (default) for people, json with everything,\ncsv with one row a VM and reason" },
+	{ 0 },
+};
+
+struct measurement {
+	struct es_client *client;
+	struct es_snapshot_request request;
+	struct es_snapshot *first, *last, *result;
+	char *notice;
+	char err[ES_CLIENT_ERR];
+};
+
+static void measurement_free(struct measurement *m)
+{
+	es_snapshot_unref(m->first);
+	es_snapshot_unref(m->last);
+	es_snapshot_unref(m->result);
+	es_client_free(m->client);
+	free(m->notice);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int take(struct measurement *m, struct es_snapshot **out)
+{
+	char *notice;
+	int r = es_client_snapshot(m->client, &m->request, out, &notice, m->err);
+
+	if (r)
+		return r;
+	free(m->notice);
+	m->notice = notice;
+	return 0;
+}
+
+static void show_progress(const struct es_args *args, uint64_t gone)
+{
+	struct es_style st = es_style_for(stderr);
+	char done[ES_CELL_MAX], whole[ES_CELL_MAX];
+
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\rmeasuring: %s of %s, Ctrl-C to end now \033[K",
+			es_fmt_time(done, gone / 100000000 * 100000000, st.utf8),
+			es_fmt_time(whole, args->for_ns, st.utf8));
+}
+
+static void clear_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+/* Ctrl-C as a readable fd: the first ends the wait, the next one the program. */
+static int interrupts_begin(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void interrupts_end(int fd)
+{
+	struct signalfd_siginfo si;
+	sigset_t set;
+
+	while (read(fd, &si, sizeof(si)) == sizeof(si))
+		;
+	close(fd);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int ping(struct measurement *m)
+{
+	json_t *answer = NULL;
+	int r = es_client_call(m->client, "exitstat.GetInfo", NULL, &answer, m->err);
+
+	json_decref(answer);
+	return r;
+}
+
+/* Waits for --for to pass, Ctrl-C, or the daemon's end, which is an error. */
+static int wait_for(struct measurement *m, const struct es_args *args)
+{
+	uint64_t start = now_ns(), pinged = start, now;
+	int sig = interrupts_begin(), r = 0;
+
+	while (!r && (now = now_ns()) - start < args->for_ns) {
+		uint64_t left = args->for_ns - (now - start);
+		struct pollfd p[] = { { .fd = sig, .events = POLLIN },
+				      { .fd = es_client_fd(m->client), .events = POLLIN } };
+
+		show_progress(args, now - start);
+		left = left < PROGRESS_NS ? left : PROGRESS_NS;
+		poll(p, ES_ARRAY_SIZE(p), (int)((left + 999999) / 1000000));
+		if (p[0].revents)
+			break;
+		if (!p[1].revents && now_ns() - pinged < PING_NS)
+			continue;
+		r = ping(m);
+		pinged = now_ns();
+	}
+	clear_progress();
+	interrupts_end(sig);
+	return r;
+}
+
+/*
+ * A VM that ended meanwhile may hide behind a new one of its name; its exits
+ * belong to the measurement, so it is asked for by id.
+ */
+static int add_vanished(struct measurement *m)
+{
+	for (size_t i = 0; i < m->first->n_vms; i++) {
+		const char *id = m->first->vms[i]->id;
+		struct es_snapshot_request q = { .vm = id, .per_vcpu = m->request.per_vcpu };
+		struct es_snapshot *s = NULL;
+		char *notice = NULL;
+		int r;
+
+		if (es_snapshot_by_id(m->last, id))
+			continue;
+		r = es_client_snapshot(m->client, &q, &s, &notice, m->err);
+		free(notice);
+		if (r == -ESRCH)
+			continue;
+		if (!r && s->n_vms)
+			r = es_snapshot_add(m->last, es_vm_ref(s->vms[0]));
+		es_snapshot_unref(s);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int measure(struct measurement *m, const struct es_args *args)
+{
+	int r = es_client_open(es_client_socket(args->socket), &m->client, m->err);
+
+	if (!r)
+		r = take(m, &m->first);
+	if (r)
+		return r;
+	es_print_notice(m->notice);
+	if (!args->for_ns) {
+		m->result = es_snapshot_ref(m->first);
+		return 0;
+	}
+	r = wait_for(m, args);
+	if (!r)
+		r = take(m, &m->last);
+	if (!r)
+		r = add_vanished(m);
+	if (r)
+		return r;
+	r = es_diff(m->first, m->last, &m->result);
+	if (r)
+		snprintf(m->err, sizeof(m->err), "%s",
+			 r == -EINVAL ? "the host's clock went backwards during the measurement; try again"
+				      : strerror(-r));
+	return r;
+}
+
+static int render(const struct es_snapshot *s, const struct es_args *args)
+{
+	struct es_snapshot_view view = { .sort = args->sort, .per_vcpu = args->per_vcpu };
+	struct es_style st = es_style_for(stdout);
+
+	st.exact = true;
+	switch (args->format) {
+	case ES_FORMAT_JSON:
+		return es_render_json(stdout, s, args->per_vcpu);
+	case ES_FORMAT_CSV:
+		return es_render_csv(stdout, s, args->per_vcpu, isatty(STDOUT_FILENO));
+	default:
+		return es_render_snapshot(stdout, s, &view, &st);
+	}
+}
+
+enum es_exit es_cmd_snapshot(const struct es_args *args)
+{
+	struct measurement m = { .request = { .vm = args->vm, .per_vcpu = args->per_vcpu } };
+	int r = measure(&m, args);
+	enum es_exit status;
+
+	status = r ? es_fail_client(r, m.err) : es_finish_stdout(render(m.result, args));
+	measurement_free(&m);
+	return status;
+}

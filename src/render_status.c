@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `exitstat status` for people, from the daemon's JSON: a daemon of another version is shown as far as it goes. */
+#include <errno.h>
+#include <string.h>
+
+#include <exitstat/diff.h>
+#include <exitstat/render.h>
+#include <exitstat/util.h>
+
+#define LABEL_WIDTH 11
+
+static uint64_t number(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v) : ES_NONE;
+}
+
+static void string(char buf[ES_CELL_MAX], const json_t *o, const char *key, const struct es_style *st)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	es_text_clean(buf, ES_CELL_MAX, s && *s ? s : "-", st->utf8);
+}
+
+static const struct {
+	const char *word, *phrase;
+	enum es_sgr colour;
+} states[] = {
+	{ "attached", "attached to KVM and counting", ES_SGR_GOOD },
+	{ "waiting", "waiting for KVM to be loaded", ES_SGR_WARN },
+	{ "silent", "attached, but this KVM reports no exits", ES_SGR_WARN },
+	{ "detached", "detached; `sudo exitstat attach` counts again", ES_SGR_WARN },
+	{ "failed", "not counting: attaching to KVM failed", ES_SGR_BAD },
+	{ "replay", "replaying a recording", ES_SGR_GOOD },
+};
+
+static void write_state(FILE *f, const json_t *status, const struct es_style *st)
+{
+	char word[ES_CELL_MAX], notice[ES_CELL_MAX];
+	const char *phrase = word;
+	enum es_sgr colour = ES_SGR_WARN;
+
+	string(word, status, "attach", st);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(states); i++)
+		if (strcmp(states[i].word, word) == 0) {
+			phrase = states[i].phrase;
+			colour = states[i].colour;
+		}
+	fprintf(f, "exitstatd is %s%s%s\n", es_sgr(colour, st), phrase, es_sgr(ES_SGR_OFF, st));
+	string(notice, status, "notice", st);
+	if (strcmp(notice, "-") != 0)
+		fprintf(f, "%s\n", notice);
+}
+
+static void write_host(FILE *f, const json_t *status, const struct es_style *st)
+{
+	const json_t *host = json_object_get(status, "host"), *tdp = json_object_get(host, "tdp");
+	char name[ES_CELL_MAX], kernel[ES_CELL_MAX], isa[ES_CELL_MAX];
+
+	string(name, host, "hostname", st);
+	string(kernel, host, "kernel", st);
+	string(isa, host, "isa", st);
+	fprintf(f, "%-*s%s, Linux %s, %s, nested paging %s\n", LABEL_WIDTH, "Host", name, kernel,
+		strcmp(isa, "-") == 0 ? "no KVM vendor module seen" : isa,
+		json_is_true(tdp)    ? "on"
+		: json_is_false(tdp) ? "off"
+				     : "unknown");
+	fprintf(f, "%-*scounts%s\n", LABEL_WIDTH, "Measures",
+		json_is_true(json_object_get(status, "latency")) ? " and times" : "; times are off");
+}
+
+static void write_daemon(FILE *f, const json_t *status, const struct es_style *st)
+{
+	const json_t *d = json_object_get(status, "daemon");
+	uint64_t up = number(d, "uptime_ns"), cpu = number(d, "cpu_ns");
+	char a[ES_CELL_MAX], b[ES_CELL_MAX], c[ES_CELL_MAX];
+
+	fprintf(f, "%-*sup %s, CPU time %s (%s of one CPU)", LABEL_WIDTH, "Daemon",
+		es_fmt_time(a, up, st->utf8), es_fmt_time(b, cpu, st->utf8),
+		es_fmt_share(c, es_share(cpu, up)));
+	fprintf(f, ", memory %s and %s of maps\n", es_fmt_bytes(a, number(d, "rss_bytes")),
+		es_fmt_bytes(b, number(d, "map_bytes")));
+	fprintf(f, "%-*s%s taken, the last in %s, the longest in %s\n", LABEL_WIDTH, "Samples",
+		es_fmt_group(a, number(d, "samples")), es_fmt_time(b, number(d, "sample_ns_last"), st->utf8),
+		es_fmt_time(c, number(d, "sample_ns_max"), st->utf8));
+	fprintf(f, "%-*s%s connected, %s refused, %s requests\n", LABEL_WIDTH, "Clients",
+		es_fmt_group(a, number(d, "clients")), es_fmt_group(b, number(d, "clients_refused")),
+		es_fmt_group(c, number(d, "requests")));
+}
+
+static void program_name(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
+{
+	(void)width;
+	string(buf, p, "name", st);
+}
+
+static void program_hook(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
+{
+	(void)width;
+	string(buf, p, "hook", st);
+}
+
+static void program_attached(char buf[ES_CELL_MAX], const void *p, unsigned int width,
+			     const struct es_style *st)
+{
+	(void)width, (void)st;
+	strcpy(buf, json_is_true(json_object_get(p, "attached")) ? "yes" : "no");
+}
+
+static void program_runs(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
+{
+	(void)width, (void)st;
+	es_fmt_group(buf, number(p, "runs"));
+}
+
+static void program_avg(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
+{
+	uint64_t runs = number(p, "runs"), ns = number(p, "run_ns");
+
+	(void)width;
+	es_fmt_time(buf, !runs || runs == ES_NONE || ns == ES_NONE ? ES_NONE : ns / runs, st->utf8);
+}
+
+static void program_missed(char buf[ES_CELL_MAX], const void *p, unsigned int width,
+			   const struct es_style *st)
+{
+	(void)width, (void)st;
+	es_fmt_group(buf, number(p, "missed"));
+}
+
+static const struct es_column program_columns[] = {
+	{ .key = "name", .title = "PROGRAM", .keep = 100, .cell = program_name },
+	{ .key = "hook", .title = "HOOK", .keep = 80, .cell = program_hook },
+	{ .key = "attached", .title = "ATTACHED", .keep = 90, .cell = program_attached },
+	{ .key = "runs", .title = "RUNS", .right = true, .keep = 60, .cell = program_runs },
+	{ .key = "avg", .title = "TIME/RUN", .right = true, .keep = 70, .cell = program_avg },
+	{ .key = "missed", .title = "MISSED", .right = true, .keep = 50, .cell = program_missed },
+	{ 0 },
+};
+
+static int write_programs(FILE *f, const json_t *status, const struct es_style *st)
+{
+	const json_t *programs = json_object_get(status, "programs"), *p;
+	size_t n = json_array_size(programs), i;
+	_cleanup_free_ const void **rows = calloc(n ? n : 1, sizeof(*rows));
+	bool costs = false;
+	struct es_layout l;
+
+	if (!rows)
+		return -ENOMEM;
+	json_array_foreach(programs, i, p)
+	{
+		rows[i] = p;
+		costs = costs || number(p, "runs") != ES_NONE;
+	}
+	if (!n)
+		return 0;
+	es_layout(&l, program_columns, rows, n, false, st);
+	fputc('\n', f);
+	es_layout_heading(f, &l, st);
+	for (i = 0; i < n; i++)
+		es_layout_row(f, &l, rows[i], st);
+	if (!costs)
+		fputs("(runs and time per run: `sudo sysctl kernel.bpf_stats_enabled=1`, which itself costs "
+		      "a little)\n",
+		      f);
+	return 0;
+}
+
+static void write_features(FILE *f, const json_t *status, const struct es_style *st)
+{
+	const json_t *features = json_object_get(status, "features"), *p;
+	char name[ES_CELL_MAX], detail[ES_CELL_MAX];
+	size_t i;
+
+	if (json_array_size(features))
+		fprintf(f, "\n%sFEATURES%s\n", es_sgr(ES_SGR_BOLD, st), es_sgr(ES_SGR_OFF, st));
+	json_array_foreach(features, i, p)
+	{
+		bool on = json_is_true(json_object_get(p, "on"));
+
+		string(name, p, "name", st);
+		string(detail, p, "detail", st);
+		fprintf(f, "%s%-5s%s", es_sgr(on ? ES_SGR_GOOD : ES_SGR_WARN, st), on ? "on" : "off",
+			es_sgr(ES_SGR_OFF, st));
+		es_text_pad(f, name, 18, false);
+		fprintf(f, " %s\n", detail);
+	}
+}
+
+/* Each counter of things lost, with what it means and what helps. */
+static const struct {
+	const char *key, *label, *meaning;
+} losses[] = {
+	{ "dropped", "dropped", "events of vCPUs that found no slot; remedy: exitstatd --slots" },
+	{ "missed", "missed", "events the kernel skipped because a program was running already" },
+	{ "unattributed", "unattributed", "events that belong to no vCPU known" },
+	{ "unknown_reasons", "unknown reasons",
+	  "exits with a code this version has no name for (counted by number)" },
+	{ "short_cells", "short of cells", "exits counted without their reason: too many kinds on one vCPU" },
+	{ "read_errors", "read errors", "kernel memory that could not be read" },
+	{ "ring_full", "ring full", "announcements not sent; found by the sampler anyway" },
+};
+
+static void write_losses(FILE *f, const json_t *status, const struct es_style *st)
+{
+	const json_t *health = json_object_get(status, "health");
+	char a[ES_CELL_MAX], b[ES_CELL_MAX];
+
+	fprintf(f, "\n%sLOSSES%s\n", es_sgr(ES_SGR_BOLD, st), es_sgr(ES_SGR_OFF, st));
+	for (size_t i = 0; i < ES_ARRAY_SIZE(losses); i++) {
+		uint64_t n = number(health, losses[i].key);
+		bool bad = n && n != ES_NONE;
+
+		fprintf(f, "%s%-16s %14s%s  %s\n", bad ? es_sgr(ES_SGR_WARN, st) : "", losses[i].label,
+			es_fmt_group(a, n), bad ? es_sgr(ES_SGR_OFF, st) : "", losses[i].meaning);
+	}
+	fprintf(f, "%-16s %14s  vCPU slots in use, of %s\n", "slots",
+		es_fmt_group(a, number(health, "slots_used")), es_fmt_group(b, number(health, "slots_max")));
+}
+
+int es_render_status(FILE *f, const json_t *status, const struct es_style *st)
+{
+	int r;
+
+	write_state(f, status, st);
+	fputc('\n', f);
+	write_host(f, status, st);
+	write_daemon(f, status, st);
+	r = write_programs(f, status, st);
+	write_features(f, status, st);
+	write_losses(f, status, st);
+	return r;
+}
