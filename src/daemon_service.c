@@ -80,6 +80,7 @@ void es_text_unref(struct es_text *t)
 static struct es_text *finish(struct es_json *j)
 {
 	struct es_text *t = calloc(1, sizeof(*t));
+	char *fit;
 	size_t len;
 
 	if (t)
@@ -92,6 +93,9 @@ static struct es_text *finish(struct es_json *j)
 	t->refs = 1;
 	t->data[len] = '\n'; /* in place of the NUL */
 	t->len = len + 1;
+	fit = realloc(t->data, t->len); /* it grew by doubling and is kept for a while */
+	if (fit)
+		t->data = fit;
 	return t;
 }
 

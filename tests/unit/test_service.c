@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The methods, called without a socket: what is answered, to whom, and what it costs. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <exitstat/service.h>
+#include <exitstat/util.h>
+
+#define SEC 1000000000ULL
+
+static const struct es_peer root = { 0, true }, member = { 1000, true }, alice = { 1000, false },
+			    bob = { 1001, false };
+
+static struct fake {
+	struct es_store *store;
+	struct es_service *service;
+	unsigned int refreshed, asked, detached;
+	int result;
+} fake;
+
+static void fake_refresh(void *ctx)
+{
+	((struct fake *)ctx)->refreshed++;
+}
+
+static void fake_status(void *ctx, struct es_status *st)
+{
+	((struct fake *)ctx)->asked++;
+	st->attach = ES_ATTACH_WAITING;
+	snprintf(st->notice, sizeof(st->notice), "no \"KVM\" yet");
+	st->clients = 3;
+}
+
+static int fake_detach(void *ctx, char *err, size_t size)
+{
+	((struct fake *)ctx)->detached++;
+	if (((struct fake *)ctx)->result == -EIO)
+		snprintf(err, size, "it does not come off");
+	return ((struct fake *)ctx)->result;
+}
+
+static const struct es_service_ops ops = { fake_refresh, fake_status, fake_detach, fake_detach };
+
+static void put(uint64_t at_s, uint64_t exits)
+{
+	static const struct {
+		const char *id, *name;
+		uint32_t uid;
+	} vms[] = { { "1-1", "web", 1000 }, { "2-1", "db", 1001 }, { "3-1", "nobody's", UINT32_MAX } };
+	struct es_snapshot *s = es_snapshot_new();
+
+	s->taken.monotonic_ns = at_s * SEC;
+	s->taken.interval_ns = ES_NONE;
+	s->host.isa = ES_ISA_SVM;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(vms); i++) {
+		struct es_vm *vm = es_vm_new(vms[i].id, vms[i].name);
+
+		vm->uid = vms[i].uid;
+		vm->pid = 100 + (uint32_t)i;
+		vm->n_vcpus = 1;
+		es_counts_reason(&vm->counts, 0x72)->count = exits;
+		es_counts_reason(&es_vm_add_vcpu(vm, 0)->counts, 0x72)->count = exits;
+		es_snapshot_add(s, vm);
+	}
+	assert_int_equal(es_store_put(fake.store, s, true), 0);
+}
+
+static int set_up(void **state)
+{
+	const struct es_store_options o = { .ring = 2, .ended_keep_ns = SEC, .ended_max = 4 };
+
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	fake.store = es_store_new(&o);
+	fake.service = es_service_new(fake.store, &ops, &fake);
+	return fake.service ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	es_service_free(fake.service);
+	es_store_free(fake.store);
+	return 0;
+}
+
+static json_t *ask_text(const struct es_peer *peer, const char *line, size_t len)
+{
+	struct es_text *t = es_service_call(fake.service, peer, line, len);
+	json_t *answer;
+
+	assert_non_null(t);
+	assert_int_equal(t->data[t->len - 1], '\n');
+	assert_null(memchr(t->data, '\n', t->len - 1));
+	answer = json_loadb(t->data, t->len, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(answer);
+	es_text_unref(t);
+	return answer;
+}
+
+static json_t *ask(const struct es_peer *peer, const char *line)
+{
+	return ask_text(peer, line, strlen(line));
+}
+
+static void expect_error(const struct es_peer *peer, const char *line, const char *error, const char *member,
+			 const char *text)
+{
+	json_t *a = ask(peer, line), *p = json_object_get(a, "parameters");
+
+	if (strcmp(json_string_value(json_object_get(a, "error")), error) ||
+	    !strstr(json_string_value(json_object_get(p, member)), text))
+		fail_msg("%s: got %s", line, json_dumps(a, 0));
+	json_decref(a);
+}
+
+/* The names in a snapshot, in order. */
+static void expect_vms(const struct es_peer *peer, const char *line, const char *names)
+{
+	json_t *a = ask(peer, line), *vm;
+	char got[128] = "";
+	size_t i;
+
+	json_array_foreach(
+		json_object_get(json_object_get(json_object_get(a, "parameters"), "snapshot"), "vms"), i, vm)
+	{
+		strcat(got, i ? " " : "");
+		strcat(got, json_string_value(json_object_get(vm, "name")));
+	}
+	if (json_object_get(a, "error"))
+		fail_msg("%s: got %s", line, json_dumps(a, 0));
+	assert_string_equal(got, names);
+	json_decref(a);
+}
+
+#define SNAPSHOT   "{\"method\":\"exitstat.GetSnapshot\"}"
+#define ARGS(args) "{\"method\":\"exitstat.GetSnapshot\",\"parameters\":{" args "}}"
+#define BAD	   "exitstat.BadRequest"
+
+static void malformed(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "", "not JSON" },
+		{ "\xff\xfe", "not JSON" },
+		{ "{", "not JSON" },
+		{ "[]", "not a JSON object" },
+		{ "{}", "member method: must be a string" },
+		{ "{\"method\":1}", "member method: must be a string" },
+		{ "{\"method\":\"exitstat.GetInfo\",\"parameters\":[]}",
+		  "member parameters: must be an object" },
+		{ "{\"method\":\"exitstat.GetInfo\",\"more\":true}", "a request has no member more" },
+		{ "{\"method\":\"a\",\"method\":\"b\"}", "duplicate" },
+		{ "{\"method\":\"exitstat.GetInfo\",\"parameters\":{\"vm\":\"x\"}}", "has no parameter vm" },
+		{ ARGS("\"wm\":\"x\""), "exitstat.GetSnapshot has no parameter wm" },
+		{ ARGS("\"vm\":1"), "parameter vm: must be a string" },
+		{ ARGS("\"per_vcpu\":\"yes\""), "parameter per_vcpu: must be a boolean" },
+		{ ARGS("\"last_interval\":1"), "parameter last_interval: must be a boolean" },
+		{ ARGS("\"vm\":\"\""), "must have 1 to 255 bytes" },
+		{ ARGS("\"vm\":\"a\\u0000b\""), "not JSON" },
+	};
+
+	(void)state;
+	put(1, 10);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(bad); i++)
+		expect_error(&root, bad[i][0], BAD, "message", bad[i][1]);
+	expect_error(&root, "{\"method\":\"exitstat.Nothing\"}", "exitstat.MethodNotFound", "method",
+		     "exitstat.Nothing");
+}
+
+/* What a client says comes back cut, so that a small request has no great answer. */
+static void echo_is_short(void **state)
+{
+	char line[8192] = "{\"method\":\"";
+	struct es_text *t;
+
+	(void)state;
+	for (size_t i = 0; i < 1500; i++)
+		strcat(line, "\xc3\xbc");
+	strcat(line, "\"}");
+	t = es_service_call(fake.service, &root, line, strlen(line));
+	assert_true(t->len < 300);
+	es_text_unref(t);
+	json_decref(ask(&root, line)); /* cut between characters: it is still JSON */
+}
+
+/* 2,000 levels of nesting, and every byte there is. */
+static void hostile_json(void **state)
+{
+	char deep[4096], byte[] = "{\"method\":\"?\"}";
+
+	(void)state;
+	memset(deep, '[', sizeof(deep));
+	json_decref(ask_text(&root, deep, sizeof(deep)));
+	for (int c = 0; c < 256; c++) {
+		byte[11] = (char)c;
+		json_decref(ask_text(&root, byte, sizeof(byte) - 1));
+	}
+}
+
+static void who_sees_what(void **state)
+{
+	(void)state;
+	put(1, 10);
+	expect_vms(&root, SNAPSHOT, "web db nobody's");
+	expect_vms(&member, SNAPSHOT, "web db nobody's");
+	expect_vms(&alice, SNAPSHOT, "web");
+	expect_vms(&bob, SNAPSHOT, "db");
+	expect_vms(&alice, ARGS("\"vm\":\"*\""), "web");
+	expect_vms(&root, ARGS("\"vm\":\"101\""), "db");
+	expect_vms(&root, ARGS("\"vm\":null"), "web db nobody's");
+	expect_error(&alice, ARGS("\"vm\":\"db\""), "exitstat.NoSuchVM", "vm", "db");
+	expect_error(&alice, ARGS("\"vm\":\"d*\""), "exitstat.NoSuchVM", "vm", "d*");
+}
+
+/* An unknown uid is nobody's, and a peer of that number is not its owner. */
+static void unknown_owner(void **state)
+{
+	const struct es_peer none = { UINT32_MAX, false };
+
+	(void)state;
+	put(1, 10);
+	expect_vms(&none, SNAPSHOT, "");
+}
+
+static void near_names_do_not_leak(void **state)
+{
+	json_t *a, *near;
+
+	(void)state;
+	put(1, 10);
+	a = ask(&root, ARGS("\"vm\":\"wbe\""));
+	near = json_object_get(json_object_get(a, "parameters"), "near");
+	assert_string_equal(json_string_value(json_array_get(near, 0)), "web");
+	json_decref(a);
+	a = ask(&bob, ARGS("\"vm\":\"wbe\""));
+	near = json_object_get(json_object_get(a, "parameters"), "near");
+	for (size_t i = 0; i < json_array_size(near); i++)
+		assert_string_not_equal(json_string_value(json_array_get(near, i)), "web");
+	json_decref(a);
+}
+
+static uint64_t number(const json_t *a, const char *const *path)
+{
+	for (; *path; path++)
+		a = json_is_array(a) ? json_array_get(a, (size_t)atoi(*path)) : json_object_get(a, *path);
+	return (uint64_t)json_integer_value(a);
+}
+
+#define NUMBER(a, ...) number(a, (const char *const[]){ "parameters", "snapshot", __VA_ARGS__, NULL })
+
+static void last_interval(void **state)
+{
+	json_t *a;
+
+	(void)state;
+	put(1, 10);
+	a = ask(&root, ARGS("\"last_interval\":true")); /* one look: nothing happened in no time */
+	assert_int_equal(NUMBER(a, "taken", "interval_ns"), 0);
+	assert_int_equal(NUMBER(a, "vms", "0", "exits", "total"), 0);
+	json_decref(a);
+	assert_int_equal(fake.refreshed, 1);
+	put(3, 25);
+	a = ask(&root, ARGS("\"last_interval\":true"));
+	assert_int_equal(NUMBER(a, "taken", "interval_ns"), 2 * SEC);
+	assert_int_equal(NUMBER(a, "vms", "0", "exits", "total"), 15);
+	json_decref(a);
+	assert_int_equal(fake.refreshed, 1); /* two ticks are there: no sample for this */
+	expect_vms(&alice, ARGS("\"last_interval\":true"), "web");
+	expect_error(&alice, ARGS("\"last_interval\":true,\"vm\":\"db\""), "exitstat.NoSuchVM", "vm", "db");
+}
+
+static void per_vcpu_only_when_asked(void **state)
+{
+	json_t *a, *vm;
+
+	(void)state;
+	put(1, 10);
+	a = ask(&root, SNAPSHOT);
+	vm = json_array_get(
+		json_object_get(json_object_get(json_object_get(a, "parameters"), "snapshot"), "vms"), 0);
+	assert_null(json_object_get(vm, "per_vcpu"));
+	json_decref(a);
+	a = ask(&root, ARGS("\"per_vcpu\":true"));
+	assert_int_equal(NUMBER(a, "vms", "0", "per_vcpu", "0", "exits", "total"), 10);
+	json_decref(a);
+}
+
+static struct es_text *text_of(const struct es_peer *peer, const char *line)
+{
+	return es_service_call(fake.service, peer, line, strlen(line));
+}
+
+/* One rendering for all who see the same, until there is something new. */
+static void answers_are_shared(void **state)
+{
+	struct es_text *a, *b, *c, *d, *e;
+
+	(void)state;
+	put(1, 10);
+	a = text_of(&root, SNAPSHOT);
+	b = text_of(&member, SNAPSHOT);
+	c = text_of(&alice, SNAPSHOT);
+	assert_ptr_equal(a, b);
+	assert_ptr_not_equal(a, c);
+	assert_int_equal(fake.asked, 2);
+	put(2, 20);
+	d = text_of(&root, SNAPSHOT);
+	assert_ptr_not_equal(a, d);
+	assert_null(memmem(a->data, a->len, "\"count\":20", 10));
+	es_service_forget(fake.service);
+	e = text_of(&root, SNAPSHOT);
+	assert_ptr_not_equal(d, e);
+	es_text_unref(a);
+	es_text_unref(b);
+	es_text_unref(c);
+	es_text_unref(d);
+	es_text_unref(e);
+	for (int i = 0; i < 40; i++) { /* more than the cache holds */
+		char line[128];
+
+		snprintf(line, sizeof(line), ARGS("\"vm\":\"x%d*\""), i);
+		json_decref(ask(&root, line));
+	}
+}
+
+static void only_root_detaches(void **state)
+{
+	(void)state;
+	expect_error(&member, "{\"method\":\"exitstat.Detach\"}", "exitstat.PermissionDenied", "message",
+		     "root only");
+	expect_error(&alice, "{\"method\":\"exitstat.Attach\"}", "exitstat.PermissionDenied", "message",
+		     "root only");
+	assert_int_equal(fake.detached, 0);
+	json_decref(ask(&root, "{\"method\":\"exitstat.Detach\",\"parameters\":{}}"));
+	assert_int_equal(fake.detached, 1);
+	fake.result = -EIO;
+	expect_error(&root, "{\"method\":\"exitstat.Attach\"}", "exitstat.Failed", "message",
+		     "it does not come off");
+	fake.result = -ENODEV;
+	expect_error(&root, "{\"method\":\"exitstat.Attach\"}", "exitstat.Failed", "message",
+		     "No such device");
+}
+
+static void info_and_status(void **state)
+{
+	json_t *a, *st;
+
+	(void)state;
+	a = ask(&alice, "{\"method\":\"exitstat.GetInfo\"}");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(a, "parameters"), "product")),
+			    "exitstat");
+	json_decref(a);
+	a = ask(&alice, "{\"method\":\"exitstat.GetStatus\",\"parameters\":null}");
+	st = json_object_get(json_object_get(a, "parameters"), "status");
+	assert_string_equal(json_string_value(json_object_get(st, "attach")), "waiting");
+	assert_string_equal(json_string_value(json_object_get(st, "notice")), "no \"KVM\" yet");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(st, "daemon"), "clients")), 3);
+	json_decref(a);
+}
+
+static void nothing_sampled_yet(void **state)
+{
+	(void)state;
+	expect_error(&root, SNAPSHOT, "exitstat.Failed", "message", "nothing has been sampled yet");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(malformed),	  TEST(echo_is_short),
+		TEST(hostile_json),	  TEST(who_sees_what),
+		TEST(unknown_owner),	  TEST(near_names_do_not_leak),
+		TEST(last_interval),	  TEST(per_vcpu_only_when_asked),
+		TEST(answers_are_shared), TEST(only_root_detaches),
+		TEST(info_and_status),	  TEST(nothing_sampled_yet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
