@@ -171,7 +171,8 @@ static void live_before_ended(void **state)
 
 static void near_names(void **state)
 {
-	static const char *const names[] = { "guest1", "guest2", "database", "GUEST1", "guest1", "prod-web-17", "x" };
+	static const char *const names[] = { "guest1", "guest2",      "database", "GUEST1",
+					     "guest1", "prod-web-17", "x" };
 	struct es_snapshot *s = make(names, 7, ".......");
 	const char *out[4];
 	char longest[5000];

@@ -10,9 +10,23 @@
 
 /* svm.h counts on KVM's header for these. */
 enum {
-	DE_VECTOR = 0, DB_VECTOR = 1, BP_VECTOR = 3, OF_VECTOR = 4, BR_VECTOR = 5, UD_VECTOR = 6,
-	NM_VECTOR = 7, DF_VECTOR = 8, TS_VECTOR = 10, NP_VECTOR = 11, SS_VECTOR = 12, GP_VECTOR = 13,
-	PF_VECTOR = 14, MF_VECTOR = 16, AC_VECTOR = 17, MC_VECTOR = 18, XM_VECTOR = 19,
+	DE_VECTOR = 0,
+	DB_VECTOR = 1,
+	BP_VECTOR = 3,
+	OF_VECTOR = 4,
+	BR_VECTOR = 5,
+	UD_VECTOR = 6,
+	NM_VECTOR = 7,
+	DF_VECTOR = 8,
+	TS_VECTOR = 10,
+	NP_VECTOR = 11,
+	SS_VECTOR = 12,
+	GP_VECTOR = 13,
+	PF_VECTOR = 14,
+	MF_VECTOR = 16,
+	AC_VECTOR = 17,
+	MC_VECTOR = 18,
+	XM_VECTOR = 19,
 };
 
 static const struct {
@@ -140,7 +154,8 @@ static void names_are_the_kernels_macros(void **state)
 {
 	(void)state;
 	assert_true(compare_macros(header("vmx.h"), "EXIT_REASON_", "", ES_ISA_VMX, "") > 60);
-	assert_true(compare_macros(header("svm.h"), "SVM_EXIT_", "", ES_ISA_SVM, " EXCP_BASE LAST_EXCP ") > 90);
+	assert_true(compare_macros(header("svm.h"), "SVM_EXIT_", "", ES_ISA_SVM, " EXCP_BASE LAST_EXCP ") >
+		    90);
 	/* The others of that prefix are parameters of such an event. */
 	assert_true(compare_macros(header("svm.h"), "SVM_VMGEXIT_", "VMGEXIT_", ES_ISA_SVM,
 				   " VMGEXIT_SET_AP_JUMP_TABLE  VMGEXIT_GET_AP_JUMP_TABLE "
@@ -203,15 +218,15 @@ static void classes(void **state)
 		uint32_t code;
 		const char *class;
 	} want[] = {
-		{ ES_ISA_SVM, 0x400, "paging" },    { ES_ISA_SVM, 0x4e, "paging" },
-		{ ES_ISA_SVM, 0x79, "paging" },	    { ES_ISA_SVM, 0x13, "cr" },
-		{ ES_ISA_SVM, 0x7b, "io" },	    { ES_ISA_SVM, 0x7c, "msr" },
-		{ ES_ISA_SVM, 0x60, "interrupt" },  { ES_ISA_SVM, 0x78, "halt" },
-		{ ES_ISA_SVM, 0x81, "hypercall" },  { ES_ISA_SVM, 0x72, "instruction" },
-		{ ES_ISA_SVM, 0x80, "nested" },	    { ES_ISA_SVM, 0x7f, "other" },
-		{ ES_ISA_SVM, 0x7fff, "other" },    { ES_ISA_VMX, 48, "paging" },
-		{ ES_ISA_VMX, 49, "paging" },	    { ES_ISA_VMX, 28, "cr" },
-		{ ES_ISA_VMX, 0, "interrupt" },	    { ES_ISA_VMX, 40, "instruction" },
+		{ ES_ISA_SVM, 0x400, "paging" },   { ES_ISA_SVM, 0x4e, "paging" },
+		{ ES_ISA_SVM, 0x79, "paging" },	   { ES_ISA_SVM, 0x13, "cr" },
+		{ ES_ISA_SVM, 0x7b, "io" },	   { ES_ISA_SVM, 0x7c, "msr" },
+		{ ES_ISA_SVM, 0x60, "interrupt" }, { ES_ISA_SVM, 0x78, "halt" },
+		{ ES_ISA_SVM, 0x81, "hypercall" }, { ES_ISA_SVM, 0x72, "instruction" },
+		{ ES_ISA_SVM, 0x80, "nested" },	   { ES_ISA_SVM, 0x7f, "other" },
+		{ ES_ISA_SVM, 0x7fff, "other" },   { ES_ISA_VMX, 48, "paging" },
+		{ ES_ISA_VMX, 49, "paging" },	   { ES_ISA_VMX, 28, "cr" },
+		{ ES_ISA_VMX, 0, "interrupt" },	   { ES_ISA_VMX, 40, "instruction" },
 	};
 
 	(void)state;

@@ -75,14 +75,15 @@ static void contract(void **state)
 	assert_null(json_object_get(vm, "per_vcpu"));
 	assert_null(json_object_get(vm, "uid"));
 	assert_true(json_is_null(json_object_get(vm, "ended_ns")));
-	json_array_foreach(reasons, i, r) {
+	json_array_foreach(reasons, i, r)
+	{
 		count += json_integer_value(json_object_get(r, "count"));
 		time += json_integer_value(json_object_get(r, "time_ns"));
 		assert_int_equal(json_object_size(r), 10);
 		/* Trailing zeros are left out. */
-		assert_true(json_integer_value(json_array_get(
-				    json_object_get(r, "hist"),
-				    json_array_size(json_object_get(r, "hist")) - 1)) > 0);
+		assert_true(json_integer_value(
+				    json_array_get(json_object_get(r, "hist"),
+						   json_array_size(json_object_get(r, "hist")) - 1)) > 0);
 	}
 	assert_int_equal(json_integer_value(json_object_get(exits, "total")), count);
 	assert_int_equal(json_integer_value(json_object_get(exits, "time_ns")), time);
@@ -93,8 +94,10 @@ static void contract(void **state)
 	r = json_array_get(json_object_get(exits, "reasons"), 0);
 	assert_true(json_is_null(json_object_get(r, "hist")));
 	assert_true(json_is_null(json_object_get(r, "p99_ns")));
-	assert_true(json_is_null(json_object_get(json_object_get(json_object_get(gone, "cr"), "cr3"), "read")));
-	assert_true(json_is_null(json_object_get(json_object_get(json_object_get(gone, "mmu"), "sptes"), "4k")));
+	assert_true(
+		json_is_null(json_object_get(json_object_get(json_object_get(gone, "cr"), "cr3"), "read")));
+	assert_true(
+		json_is_null(json_object_get(json_object_get(json_object_get(gone, "mmu"), "sptes"), "4k")));
 	json_decref(root);
 	es_snapshot_unref(s);
 }
@@ -147,9 +150,9 @@ static void missing_is_unknown(void **state)
 
 static void reasons_in_any_order(void **state)
 {
-	struct es_snapshot *s =
-		parse("{\"schema\":\"exitstat/1\",\"vms\":[{\"exits\":{\"reasons\":["
-		      "{\"code\":4294967295,\"count\":3},{\"code\":7,\"count\":2},{\"code\":0,\"count\":1}]}}]}");
+	struct es_snapshot *s = parse(
+		"{\"schema\":\"exitstat/1\",\"vms\":[{\"exits\":{\"reasons\":["
+		"{\"code\":4294967295,\"count\":3},{\"code\":7,\"count\":2},{\"code\":0,\"count\":1}]}}]}");
 
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++)
@@ -157,7 +160,7 @@ static void reasons_in_any_order(void **state)
 	es_snapshot_unref(s);
 }
 
-#define VM(members)	   "{\"schema\":\"exitstat/1\",\"vms\":[{}," members "]}"
+#define VM(members)	  "{\"schema\":\"exitstat/1\",\"vms\":[{}," members "]}"
 #define REASONS(elements) VM("{\"exits\":{\"reasons\":[" elements "]}}")
 
 static void wrong_members_are_named(void **state)
@@ -175,8 +178,10 @@ static void wrong_members_are_named(void **state)
 		{ "{\"schema\":\"exitstat/1\",\"vms\":{}}", "vms: not an array" },
 		{ "{\"schema\":\"exitstat/1\",\"host\":[]}", "host: not an object" },
 		{ "{\"schema\":\"exitstat/1\",\"host\":{\"tdp\":1}}", "host.tdp: not true or false" },
-		{ "{\"schema\":\"exitstat/1\",\"host\":{\"isa\":\"0123456789abcdef\"}}", "host.isa: too long" },
-		{ "{\"schema\":\"exitstat/1\",\"taken\":{\"realtime_ns\":1.5}}", "taken.realtime_ns: not a whole" },
+		{ "{\"schema\":\"exitstat/1\",\"host\":{\"isa\":\"0123456789abcdef\"}}",
+		  "host.isa: too long" },
+		{ "{\"schema\":\"exitstat/1\",\"taken\":{\"realtime_ns\":1.5}}",
+		  "taken.realtime_ns: not a whole" },
 		{ "{\"schema\":\"exitstat/1\",\"health\":{\"missed\":-1}}", "health.missed: number out" },
 		{ "{\"schema\":\"exitstat/1\",\"health\":{\"missed\":18446744073709551615}}", "too big" },
 		{ VM("7"), "vms[1]: not an object" },
@@ -192,14 +197,16 @@ static void wrong_members_are_named(void **state)
 		{ VM("{\"cr\":{\"cr3\":{\"read\":-5}}}"), "number out" },
 		{ VM("{\"per_vcpu\":[{}]}"), "vms[1].per_vcpu[0].vcpu_id: missing" },
 		{ VM("{\"per_vcpu\":[{\"vcpu_id\":1},{\"vcpu_id\":1}]}"), "per_vcpu[" },
-		{ VM("{\"per_vcpu\":[{\"vcpu_id\":1,\"time\":{\"vmm_ns\":[]}}]}"), "per_vcpu[0].time.vmm_ns" },
+		{ VM("{\"per_vcpu\":[{\"vcpu_id\":1,\"time\":{\"vmm_ns\":[]}}]}"),
+		  "per_vcpu[0].time.vmm_ns" },
 		{ REASONS("{}"), "vms[1].exits.reasons[0].code: missing" },
 		{ REASONS("{\"code\":4294967296}"), "reasons[0].code: number out" },
 		{ REASONS("{\"code\":1},{\"code\":2},{\"code\":1}"), "code: stands twice" },
 		{ REASONS("{\"code\":1,\"count\":\"2\"}"), "vms[1].exits.reasons[0].count: not a whole" },
 		{ REASONS("{\"code\":2},{\"code\":1,\"count\":true}"), "exits.reasons[1].count" },
 		{ REASONS("{\"code\":1,\"hist\":[null]}"), "hist: not a whole" },
-		{ REASONS("{\"code\":1,\"hist\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}"),
+		{ REASONS("{\"code\":1,\"hist\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+			  "0,0,0]}"),
 		  "hist: too many" },
 		{ REASONS("{\"code\":1,\"flags\":{\"bus_lock\":-1}}"), "bus_lock: number out" },
 		{ REASONS("{\"code\":1,\"flags\":[]}"), "flags: not an object" },
@@ -238,10 +245,12 @@ static void limits(void **state)
 	(void)state;
 	refused(text, "vms: too many elements");
 	free(text);
-	text = repeat("{\"schema\":\"exitstat/1\",\"vms\":[{\"exits\":{\"reasons\":[", "{\"code\":%zu}", 4097, "]}}]}");
+	text = repeat("{\"schema\":\"exitstat/1\",\"vms\":[{\"exits\":{\"reasons\":[", "{\"code\":%zu}", 4097,
+		      "]}}]}");
 	refused(text, "reasons: too many elements");
 	free(text);
-	text = repeat("{\"schema\":\"exitstat/1\",\"vms\":[{\"exits\":{\"reasons\":[", "{\"code\":%zu}", 4096, "]}}]}");
+	text = repeat("{\"schema\":\"exitstat/1\",\"vms\":[{\"exits\":{\"reasons\":[", "{\"code\":%zu}", 4096,
+		      "]}}]}");
 	s = parse(text);
 	assert_int_equal(s->vms[0]->counts.n_reasons, 4096);
 	es_snapshot_unref(s);
@@ -257,8 +266,17 @@ static void limits(void **state)
 /* One random change: a byte, a piece cut out, a piece doubled, a number made odd. */
 static size_t mutate(char *text, size_t len, size_t max, unsigned int *seed)
 {
-	static const char *const odd[] = { "-1", "1e9", "99999999999999999999", "null", "[]", "{}", "\"\"", "0.5",
-					   "18446744073709551614", "9223372036854775807", "true" };
+	static const char *const odd[] = { "-1",
+					   "1e9",
+					   "99999999999999999999",
+					   "null",
+					   "[]",
+					   "{}",
+					   "\"\"",
+					   "0.5",
+					   "18446744073709551614",
+					   "9223372036854775807",
+					   "true" };
 	size_t at = rand_r(seed) % len, n = 1 + rand_r(seed) % 40;
 	const char *word = odd[rand_r(seed) % ES_ARRAY_SIZE(odd)];
 
