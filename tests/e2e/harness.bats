@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# tests/run and .ci/run: what does not run to its end must not count as passed.
+
+setup() {
+	tree=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$tree"/{tests/unit,tests/e2e,tests/bpf,tests/lab,lab,.ci,bin}
+	cp tests/run "$tree/tests/"
+	cp .ci/run "$tree/.ci/"
+	printf '# why\nbpf/known: *\n' >"$tree/tests/allowed-skips"
+	unset CI BUILD TEST_TIMEOUT
+}
+
+# job PATH: an executable of what stands on stdin.
+job() {
+	{ echo '#!/bin/bash'; cat; } >"$tree/$1"
+	chmod +x "$tree/$1"
+}
+
+# The last line, and the exit status.
+expect() {
+	echo "$output"
+	[ "${lines[-1]}" = "$1" ]
+	[ "$status" -eq "$2" ]
+}
+
+@test "passed tests of all suites are added up, in order" {
+	job tests/e2e/a <<<'echo 1..2; echo ok 1 - x; echo ok 2'
+	printf '@test "b" { true; }\n' >"$tree/tests/e2e/b.bats"
+	job tests/lab/c <<<'echo ok 1 - late plan; echo 1..1'
+	job lab/selftest <<<'echo 1..1; echo ok 1'
+	echo "not a job" >"$tree/tests/lab/README"
+	run "$tree/tests/run"
+	expect "5 passed, 0 failed" 0
+	[[ $output == *"e2e/a "*"e2e/b "* ]]
+	[[ $output == *"lab/selftest "*"lab/c "* ]]
+	[[ ${lines[-2]} == "0 skipped" ]]
+}
+
+@test "a failed test fails the run and shows what it said, others do not" {
+	job tests/e2e/a <<<'echo 1..3; echo ok 1 - fine; echo "# fine words"; echo not ok 2 - broken; echo "# it is broken because"; echo ok 3; exit 1'
+	run "$tree/tests/run"
+	expect "2 passed, 1 failed" 1
+	[[ $output == *"it is broken because"* ]]
+	[[ $output != *"fine words"* ]]
+}
+
+@test "fewer tests than planned" {
+	job tests/e2e/a <<<'echo 1..5; echo ok 1'
+	run "$tree/tests/run"
+	expect "1 passed, 4 failed" 1
+}
+
+@test "more tests than planned" {
+	job tests/e2e/a <<<'echo 1..1; echo ok 1; echo ok 2'
+	run "$tree/tests/run"
+	expect "2 passed, 1 failed" 1
+}
+
+@test "no plan, nothing at all" {
+	job tests/e2e/a <<<'echo ok 1'
+	job tests/e2e/b <<<'exit 0'
+	run "$tree/tests/run"
+	expect "1 passed, 2 failed" 1
+}
+
+@test "a job that dies" {
+	job tests/e2e/a <<<'echo 1..1; echo ok 1; kill -SEGV $$'
+	run "$tree/tests/run"
+	expect "1 passed, 1 failed" 1
+	[[ $output == *"segmentation fault"* ]]
+}
+
+@test "an exit status that its tests do not explain" {
+	job tests/e2e/a <<<'echo 1..1; echo ok 1; exit 3'
+	run "$tree/tests/run"
+	expect "1 passed, 1 failed" 1
+	[[ $output == *"exit status 3"* ]]
+}
+
+@test "a job that hangs is ended, and what it started" {
+	job tests/e2e/a <<<'echo 1..1; sleep 1234.5 & wait'
+	TEST_TIMEOUT=1 run "$tree/tests/run"
+	expect "0 passed, 2 failed" 1
+	[[ $output == *"not done after 1 s"* ]]
+	run pgrep -f 'sleep 1234[.]5'
+	[ "$status" -eq 1 ]
+}
+
+@test "a unit test that was not built" {
+	touch "$tree/tests/unit/test_x.c"
+	run "$tree/tests/run"
+	expect "0 passed, 2 failed" 1
+	[[ $output == *"cannot be run"* ]]
+}
+
+@test "skips are listed with their reasons" {
+	job tests/bpf/a <<<'echo 1..3; echo "ok 1 - one # SKIP no kernel"; echo "# skip: no cmocka"; echo "not ok 2 # SKIP two"; echo ok 3'
+	job tests/bpf/b <<<'echo "1..0 # SKIP nothing here"'
+	run "$tree/tests/run"
+	expect "1 passed, 0 failed" 0
+	[[ ${lines[-2]} == "3 skipped" ]]
+	[[ $output == *"skipped bpf/a: one: no kernel"* ]]
+	[[ $output == *"skipped bpf/a: two: no cmocka"* ]]
+	[[ $output == *"skipped bpf/b: all: nothing here"* ]]
+}
+
+@test "in CI a skip that is not allowed fails" {
+	job tests/bpf/known <<<'echo 1..1; echo "ok 1 - x # SKIP why"'
+	CI=true run "$tree/tests/run"
+	expect "0 passed, 0 failed" 0
+	job tests/bpf/other <<<'echo 1..1; echo "ok 1 - x # SKIP why"'
+	CI=true run "$tree/tests/run"
+	expect "0 passed, 1 failed" 1
+	[[ $output == *"NOT ALLOWED bpf/other: x: why"* ]]
+}
+
+@test "suites, jobs, files and patterns select" {
+	job tests/e2e/a <<<'echo 1..1; echo ok 1'
+	job tests/e2e/ab <<<'echo 1..1; echo ok 1'
+	job tests/lab/c <<<'echo 1..1; echo ok 1'
+	run "$tree/tests/run" e2e
+	expect "2 passed, 0 failed" 0
+	run "$tree/tests/run" e2e/a
+	expect "1 passed, 0 failed" 0
+	run "$tree/tests/run" tests/e2e/ab
+	expect "1 passed, 0 failed" 0
+	run "$tree/tests/run" 'e2e/a*' lab
+	expect "3 passed, 0 failed" 0
+	run "$tree/tests/run" nothing
+	[ "$status" -eq 2 ]
+}
+
+# ci LINT-STATUS CHECK-OUTPUT CHECK-STATUS: .ci/run with a make that does just that.
+ci() {
+	cat >"$tree/bin/make" <<-END
+		#!/bin/bash
+		[ "\$1" = lint ] && exit $1
+		printf '%s\n' '$2'
+		exit $3
+	END
+	chmod +x "$tree/bin/make"
+	PATH=$tree/bin:$PATH run "$tree/.ci/run"
+}
+
+@test ".ci/run ends with the counts and the right status" {
+	ci 0 "7 passed, 0 failed" 0
+	expect "7 passed, 0 failed" 0
+	ci 0 "7 passed, 2 failed" 1
+	expect "7 passed, 2 failed" 1
+	ci 2 "7 passed, 0 failed" 0
+	expect "7 passed, 1 failed" 1
+	ci 0 "cc: error" 2
+	expect "0 passed, 1 failed" 1
+}
