@@ -12,6 +12,13 @@
 #endif
 
 static const struct es_verb verbs[] = {
+	{ .name = "top",
+	  .summary = "live full-screen view of why guests exit; --batch prints plain text",
+	  .details = "Keys: press h in the view. Rates are those of the last interval, counts are since the "
+		     "VM was "
+		     "first seen.\n",
+	  .options = es_top_options,
+	  .run = es_cmd_top },
 	{ .name = "list",
 	  .summary = "the VMs seen: name, pid, vCPUs, paging mode, state, exits per second",
 	  .options = es_list_options,

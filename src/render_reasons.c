@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The columns of a reason table, for snapshot and top alike. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <exitstat/diff.h>
@@ -13,6 +15,25 @@
 static uint64_t now_time(const struct es_reason_row *r)
 {
 	return r->now ? r->now->time_ns : ES_NONE;
+}
+
+int es_reason_rows(const struct es_counts *sum, const struct es_counts *now, enum es_isa isa,
+		   uint64_t span_ns, struct es_reason_row **rows)
+{
+	struct es_reason_row row = { .isa = isa, .span_ns = span_ns };
+
+	row.now_total = now ? es_exits_total(now) : 0;
+	row.now_time_ns = now ? es_exits_time_ns(now) : 0;
+	*rows = calloc(sum->n_reasons + 1, sizeof(**rows));
+	if (!*rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < sum->n_reasons; i++) {
+		row.sum = &sum->reasons[i];
+		row.code = row.sum->code;
+		row.now = now ? es_counts_find(now, row.code) : NULL;
+		(*rows)[i] = row;
+	}
+	return 0;
 }
 
 double es_reason_rate(const struct es_reason_row *r)
@@ -182,22 +203,97 @@ static int by_class(const void *a, const void *b)
 }
 
 const struct es_column es_reason_columns[] = {
-	{ "name", "REASON", "why the guest exited, as the kernel names it", false, true, false, 100, 20,
-	  cell_name, by_name },
-	{ "class", "CLASS", "paging, io, msr, interrupt, …", false, true, false, 20, 11, cell_class,
-	  by_class },
-	{ "count", "EXITS", "exits counted", true, true, false, 90, 11, cell_count, by_count },
-	{ "rate", "EXITS/s", "exits per second", true, true, false, 80, 7, cell_rate, by_rate },
-	{ "share", "SHARE", "share of the VM's exits", true, false, false, 70, 6, cell_share, NULL },
-	{ "time", "TIME", "time from these exits to the next entries, idle left out", true, true, false, 60,
-	  0, cell_time, by_time },
-	{ "tshare", "TIME%", "share of the VM's time outside the guest", true, false, false, 50, 6,
-	  cell_time_share, NULL },
-	{ "avg", "AVG", "average time of one exit", true, true, false, 55, 7, cell_avg, by_avg },
-	{ "p50", "P50", "half of the exits took no longer", true, false, false, 30, 0, cell_p50, NULL },
-	{ "p99", "P99", "99 of 100 exits took no longer", true, false, false, 40, 7, cell_p99, NULL },
-	{ "max", "MAX", "the longest one", true, false, false, 25, 0, cell_max, NULL },
-	{ "history", "RATE OVER TIME", "the rate over the last intervals, newest right", false, false, true,
-	  0, 14, cell_history, NULL },
+	{ .key = "name",
+	  .title = "REASON",
+	  .help = "why the guest exited, as the kernel names it",
+	  .sortable = true,
+	  .keep = 100,
+	  .live = 20,
+	  .cell = cell_name,
+	  .compare = by_name },
+	{ .key = "class",
+	  .title = "CLASS",
+	  .help = "paging, io, msr, interrupt, …",
+	  .sortable = true,
+	  .keep = 20,
+	  .live = 11,
+	  .cell = cell_class,
+	  .compare = by_class },
+	{ .key = "count",
+	  .title = "EXITS",
+	  .help = "exits counted",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 90,
+	  .live = 11,
+	  .cell = cell_count,
+	  .compare = by_count },
+	{ .key = "rate",
+	  .title = "EXITS/s",
+	  .help = "exits per second",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 80,
+	  .live = 7,
+	  .cell = cell_rate,
+	  .compare = by_rate },
+	{ .key = "share",
+	  .title = "SHARE",
+	  .help = "share of the VM's exits",
+	  .right = true,
+	  .keep = 70,
+	  .live = 6,
+	  .cell = cell_share },
+	{ .key = "time",
+	  .title = "TIME",
+	  .help = "time from these exits to the next entries, idle left out",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 60,
+	  .cell = cell_time,
+	  .compare = by_time },
+	{ .key = "tshare",
+	  .title = "TIME%",
+	  .help = "share of the VM's time outside the guest",
+	  .right = true,
+	  .keep = 50,
+	  .live = 6,
+	  .cell = cell_time_share },
+	{ .key = "avg",
+	  .title = "AVG",
+	  .help = "average time of one exit",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 55,
+	  .live = 7,
+	  .cell = cell_avg,
+	  .compare = by_avg },
+	{ .key = "p50",
+	  .title = "P50",
+	  .help = "half of the exits took no longer",
+	  .right = true,
+	  .keep = 30,
+	  .cell = cell_p50 },
+	{ .key = "p99",
+	  .title = "P99",
+	  .help = "99 of 100 exits took no longer",
+	  .right = true,
+	  .keep = 40,
+	  .live = 7,
+	  .cell = cell_p99 },
+	{ .key = "max",
+	  .title = "MAX",
+	  .help = "the longest one",
+	  .right = true,
+	  .keep = 25,
+	  .cell = cell_max },
+	{ .key = "history",
+	  .title = "RATE OVER TIME",
+	  .help = "the rate over the last intervals, newest right",
+	  .flex = true,
+	  .only_live = true,
+	  .keep = 75,
+	  .live = 14,
+	  .cell = cell_history },
 	{ 0 },
 };

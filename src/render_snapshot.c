@@ -150,27 +150,25 @@ static void rows_free(struct reason_rows *t)
 	free(t->order);
 }
 
+/* The rows, and behind them (there is room for it) their sum. */
 static int rows_make(struct reason_rows *t, const struct es_counts *c, enum es_isa isa, uint64_t span_ns)
 {
-	struct es_reason_row row = { .isa = isa, .span_ns = span_ns };
+	int r = es_reason_rows(c, c, isa, span_ns, &t->rows);
 
 	sum_reasons(&t->sum, c);
-	row.now_total = t->sum.count;
-	row.now_time_ns = t->sum.time_ns;
 	t->n = c->n_reasons;
-	t->rows = calloc(t->n + 1, sizeof(*t->rows));
 	t->order = calloc(t->n + 1, sizeof(*t->order));
-	if (!t->rows || !t->order)
+	if (r || !t->order)
 		return -ENOMEM;
-	for (size_t i = 0; i <= t->n; i++) {
-		const struct es_reason *r = i < t->n ? &c->reasons[i] : &t->sum;
-
-		row.code = r->code;
-		row.sum = row.now = r;
-		row.label = i < t->n ? NULL : "total";
-		t->rows[i] = row;
+	t->rows[t->n] = (struct es_reason_row){ .isa = isa,
+						.sum = &t->sum,
+						.now = &t->sum,
+						.span_ns = span_ns,
+						.now_total = t->sum.count,
+						.now_time_ns = t->sum.time_ns,
+						.label = "total" };
+	for (size_t i = 0; i <= t->n; i++)
 		t->order[i] = &t->rows[i];
-	}
 	return 0;
 }
 

@@ -115,12 +115,26 @@ static void fit(struct es_layout *l, unsigned int width)
 		}
 }
 
+/* Room to spare: half of it for names that need it, the rest for the flex column. */
+static void spread(struct es_layout *l, const void *const *rows, size_t n, const struct es_style *st)
+{
+	unsigned int used = total_width(l), spare = st->width > used ? st->width - used : 0;
+	unsigned int wanted = content_width(l->at[0].column, rows, n, st), have = l->at[0].width;
+	unsigned int more = wanted > have ? wanted - have : 0;
+
+	more = more > spare / 2 ? spare / 2 : more;
+	l->at[0].width += more;
+	for (unsigned int i = 0; i < l->n; i++)
+		if (l->at[i].column->flex)
+			l->at[i].width += spare - more;
+}
+
 void es_layout(struct es_layout *l, const struct es_column *table, const void *const *rows, size_t n,
 	       bool live, const struct es_style *st)
 {
 	*l = (struct es_layout){ .gap = 2 };
 	for (const struct es_column *c = table; c->key && l->n < ES_COLUMNS_MAX; c++) {
-		if (live ? !c->live : !c->keep)
+		if (live ? !c->live : c->only_live)
 			continue;
 		l->at[l->n].column = c;
 		l->at[l->n++].width = live ? c->live : content_width(c, rows, n, st);
@@ -128,11 +142,8 @@ void es_layout(struct es_layout *l, const struct es_column *table, const void *c
 	if (!st->width)
 		return;
 	fit(l, st->width);
-	if (!live)
-		return;
-	for (unsigned int i = 0; i < l->n; i++)
-		if (l->at[i].column->flex && total_width(l) < st->width)
-			l->at[i].width += st->width - total_width(l);
+	if (live)
+		spread(l, rows, n, st);
 }
 
 void es_layout_heading(FILE *f, const struct es_layout *l, const struct es_style *st)

@@ -76,6 +76,11 @@ double es_vm_outside(const struct es_vm_row *r)
 	return time_share(r, false);
 }
 
+double es_vm_idle(const struct es_vm_row *r)
+{
+	return time_share(r, true);
+}
+
 static void cell_name(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
 	es_text_fit(buf, ES_CELL_MAX, ROW(p)->sum->name, width, st->utf8);
@@ -120,7 +125,7 @@ static void cell_outside(char buf[ES_CELL_MAX], const void *p, unsigned int widt
 static void cell_idle(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
 	(void)width, (void)st;
-	es_fmt_share(buf, time_share(ROW(p), true));
+	es_fmt_share(buf, es_vm_idle(ROW(p)));
 }
 
 static void cell_total(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
@@ -239,7 +244,7 @@ static int by_outside(const void *a, const void *b)
 
 static int by_idle(const void *a, const void *b)
 {
-	return descending(time_share(ROW(a), true), time_share(ROW(b), true));
+	return descending(es_vm_idle(ROW(a)), es_vm_idle(ROW(b)));
 }
 
 static int by_total(const void *a, const void *b)
@@ -254,23 +259,106 @@ static int by_age(const void *a, const void *b)
 }
 
 const struct es_column es_vm_columns[] = {
-	{ "name", "VM", "the VM's name", false, true, false, 100, 14, cell_name, by_name },
-	{ "pid", "PID", "process that runs it", true, true, false, 70, 7, cell_pid, by_pid },
-	{ "vcpus", "vCPUs", "vCPUs seen so far", true, true, false, 60, 5, cell_vcpus, by_vcpus },
-	{ "paging", "PAGING", "ept, npt (nested paging) or shadow; +L2: it runs guests itself", false, true,
-	  false, 75, 6, cell_paging, by_paging },
-	{ "state", "STATE", "running, paused or ended", false, true, false, 80, 7, cell_state, by_state },
-	{ "rate", "EXITS/s", "exits per second", true, true, false, 90, 7, cell_rate, by_rate },
-	{ "outside", "OUTSIDE", "share of the busy (not idle) vCPU time spent outside the guest", true, true,
-	  false, 65, 7, cell_outside, by_outside },
-	{ "idle", "IDLE", "share of the vCPU time spent halted", true, true, false, 20, 6, cell_idle,
-	  by_idle },
-	{ "total", "EXITS", "exits since the VM was first seen", true, true, false, 30, 7, cell_total,
-	  by_total },
-	{ "age", "SEEN", "for how long the VM has been watched", true, true, false, 25, 6, cell_age, by_age },
-	{ "history", "RATE OVER TIME", "exits/s over the last intervals, newest right", false, false, false,
-	  0, 30, cell_history, NULL },
-	{ "top", "TOP REASONS", "the most frequent reasons and their shares of the exits", false, false, true,
-	  50, 19, cell_top, NULL },
+	{ .key = "name",
+	  .title = "VM",
+	  .help = "the VM's name",
+	  .sortable = true,
+	  .keep = 100,
+	  .live = 14,
+	  .cell = cell_name,
+	  .compare = by_name },
+	{ .key = "pid",
+	  .title = "PID",
+	  .help = "process that runs it",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 70,
+	  .live = 7,
+	  .cell = cell_pid,
+	  .compare = by_pid },
+	{ .key = "vcpus",
+	  .title = "vCPUs",
+	  .help = "vCPUs seen so far",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 60,
+	  .live = 5,
+	  .cell = cell_vcpus,
+	  .compare = by_vcpus },
+	{ .key = "paging",
+	  .title = "PAGING",
+	  .help = "ept, npt (nested paging) or shadow; +L2: it runs guests itself",
+	  .sortable = true,
+	  .keep = 75,
+	  .live = 6,
+	  .cell = cell_paging,
+	  .compare = by_paging },
+	{ .key = "state",
+	  .title = "STATE",
+	  .help = "running, paused or ended",
+	  .sortable = true,
+	  .keep = 80,
+	  .live = 7,
+	  .cell = cell_state,
+	  .compare = by_state },
+	{ .key = "rate",
+	  .title = "EXITS/s",
+	  .help = "exits per second",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 90,
+	  .live = 7,
+	  .cell = cell_rate,
+	  .compare = by_rate },
+	{ .key = "outside",
+	  .title = "OUTSIDE",
+	  .help = "share of the busy (not idle) vCPU time spent outside the guest",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 65,
+	  .live = 7,
+	  .cell = cell_outside,
+	  .compare = by_outside },
+	{ .key = "idle",
+	  .title = "IDLE",
+	  .help = "share of the vCPU time spent halted",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 20,
+	  .live = 6,
+	  .cell = cell_idle,
+	  .compare = by_idle },
+	{ .key = "total",
+	  .title = "EXITS",
+	  .help = "exits since the VM was first seen",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 30,
+	  .live = 7,
+	  .cell = cell_total,
+	  .compare = by_total },
+	{ .key = "age",
+	  .title = "SEEN",
+	  .help = "for how long the VM has been watched",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 25,
+	  .live = 6,
+	  .cell = cell_age,
+	  .compare = by_age },
+	{ .key = "history",
+	  .title = "RATE OVER TIME",
+	  .help = "exits/s over the last intervals, newest right",
+	  .only_live = true,
+	  .keep = 10,
+	  .live = 30,
+	  .cell = cell_history },
+	{ .key = "top",
+	  .title = "TOP REASONS",
+	  .help = "the most frequent reasons and their shares of the exits",
+	  .flex = true,
+	  .keep = 50,
+	  .live = 19,
+	  .cell = cell_top },
 	{ 0 },
 };

@@ -83,7 +83,8 @@ struct es_column {
 	bool right; /* aligned to the right */
 	bool sortable;
 	bool flex;	   /* takes what room is left (at most one of a table) */
-	unsigned int keep; /* columns with the smallest go first when room is short; 0: not in tables */
+	bool only_live;	   /* in top, not in tables */
+	unsigned int keep; /* columns with the smallest go first when room is short */
 	unsigned int live; /* width in top, where columns must not dance; 0: not in top */
 	/* width: columns to fill for a flex column, 0 for no limit. */
 	void (*cell)(char buf[ES_CELL_MAX], const void *row, unsigned int width, const struct es_style *st);
@@ -127,6 +128,12 @@ struct es_reason_row {
 	const char *label; /* not a reason but a sum with this name */
 };
 extern const struct es_column es_reason_columns[];
+/*
+ * A row for each reason of sum, in its order, and room for one more; now: the interval, NULL if nothing happened in it (span_ns known)
+ * or there is none (ES_NONE). 0 or -ENOMEM.
+ */
+int es_reason_rows(const struct es_counts *sum, const struct es_counts *now, enum es_isa isa,
+		   uint64_t span_ns, struct es_reason_row **rows);
 double es_reason_rate(const struct es_reason_row *row);
 
 /* One VM as shown; sum and now as above. */
@@ -143,6 +150,8 @@ extern const struct es_column es_vm_columns[];
 double es_vm_rate(const struct es_vm_row *row);
 /* Share of the busy (not idle) time spent outside the guest; negative when not known. */
 double es_vm_outside(const struct es_vm_row *row);
+/* Share of all vCPU time spent halted; negative when not known. */
+double es_vm_idle(const struct es_vm_row *row);
 
 /* The VM of that id, NULL if there is none (or no snapshot). */
 const struct es_vm *es_snapshot_by_id(const struct es_snapshot *s, const char *id);

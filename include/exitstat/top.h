@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What `top` knows, without a terminal: the newest look, the last interval, the rates before. */
+#ifndef EXITSTAT_TOP_H
+#define EXITSTAT_TOP_H
+
+#include <exitstat/client.h>
+#include <exitstat/render.h>
+
+/* Intervals remembered. More than the widest sparkline anyone will look at costs memory only. */
+#define ES_HISTORY_MAX 128
+
+/* Rates of one VM or reason, oldest first; -1 is not known. */
+struct es_series {
+	uint32_t code; /* of the reason */
+	size_t n;
+	float rate[ES_HISTORY_MAX];
+};
+
+struct es_vm_history {
+	char *id;
+	struct es_series total;
+	struct es_series *reasons;
+	size_t n_reasons;
+};
+
+/* Sorted by id. */
+struct es_history {
+	struct es_vm_history *vms;
+	size_t n;
+};
+
+/* Adds the interval now to the VMs of sum, and forgets the others. 0 or -ENOMEM. */
+int es_history_add(struct es_history *h, const struct es_snapshot *sum, const struct es_snapshot *now);
+void es_history_clear(struct es_history *h);
+/* NULL if there is none. */
+const struct es_vm_history *es_history_vm(const struct es_history *h, const char *id);
+const struct es_series *es_history_reason(const struct es_vm_history *vm, uint32_t code);
+
+struct es_top {
+	struct es_snapshot *sum; /* newest totals; NULL before the first */
+	struct es_snapshot *now; /* last interval; NULL: no rates are known */
+	struct es_history history;
+	bool baseline; /* the next totals begin a new span, they are not compared with the last */
+	char *watched; /* id of the VM that must not go away under the reader's eyes, or NULL */
+};
+
+void es_top_clear(struct es_top *t);
+/* Is the watched VM missing from sum, so that it has to be asked for by id? */
+bool es_top_misses(const struct es_top *t, const struct es_snapshot *sum);
+/*
+ * Takes over sum, the newest totals, and seed, an interval to show if sum cannot be compared
+ * (NULL: none). A watched VM that is not in sum is kept as ended, with what was seen last.
+ * 1: there is something new to show, 0: sum is no newer than the last. -ENOMEM.
+ */
+int es_top_put(struct es_top *t, struct es_snapshot *sum, struct es_snapshot *seed);
+/* NULL: none. */
+int es_top_watch(struct es_top *t, const char *id);
+
+/* Rows to show, in order. vm: name, glob or part of a name in any letter case; NULL or "": all. */
+struct es_top_query {
+	const char *filter;
+	bool hide_ended;
+	const struct es_column *sort;
+	bool reverse;
+};
+struct es_vm_table {
+	struct es_vm_row *rows;
+	const void **order;
+	size_t n;
+};
+int es_top_vms(const struct es_top *t, const struct es_top_query *q, struct es_vm_table *out);
+void es_vm_table_free(struct es_vm_table *t);
+
+struct es_reason_table {
+	struct es_reason_row *rows;
+	const void **order;
+	size_t n;
+};
+/* The reasons of one VM; the filter is part of a reason's name or class. */
+int es_top_reasons(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
+		   struct es_reason_table *out);
+void es_reason_table_free(struct es_reason_table *t);
+/* The row of the watched VM, wherever the filter of the list stands. -ENOENT: it is not there. */
+int es_top_watched(const struct es_top *t, struct es_vm_row *out);
+
+/* Totals over all VMs, for the heading. rate and outside are negative if not known. */
+struct es_top_summary {
+	size_t vms, running, paused, ended;
+	double rate, outside;
+};
+void es_top_summarise(const struct es_top *t, struct es_top_summary *out);
+/* "6 VMs, 1 paused · 118k exits/s · outside the guests 12.3% of busy time" */
+void es_render_summary(FILE *f, const struct es_top *t, const struct es_style *st);
+/* One VM in two lines: who it is; what it does. */
+void es_render_vm_title(FILE *f, const struct es_top *t, const struct es_vm_row *row,
+			const struct es_style *st);
+void es_render_vm_rates(FILE *f, const struct es_top *t, const struct es_vm_row *row,
+			const struct es_style *st);
+/* One round of --batch. reasons: a reason table for each VM, too. */
+int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q, bool reasons,
+		  const struct es_style *st);
+
+/*
+ * Keeps a struct es_top fed from the daemon, without ever blocking: a restarted or silent
+ * daemon is reconnected to, and what it says then is a new baseline.
+ */
+enum es_feed_phase { ES_FEED_DOWN, ES_FEED_SEED, ES_FEED_TOTALS, ES_FEED_WATCHED, ES_FEED_RESTING };
+struct es_feed {
+	const char *socket, *vm;
+	uint64_t interval_ns;
+	struct es_top *top;
+	struct es_client *client;
+	enum es_feed_phase phase;
+	struct es_snapshot *seed, *sum; /* of the round under way */
+	uint64_t round_ns, sent_ns, retry_ns;
+	char *notice;		 /* the daemon's, or NULL */
+	bool lost;		 /* the daemon is gone, or does not answer */
+	char err[ES_CLIENT_ERR]; /* why */
+};
+/* The first connection, which may fail. 0 or negative errno with err. */
+int es_feed_open(struct es_feed *f);
+void es_feed_close(struct es_feed *f);
+/* A new start: the next look is a baseline. After a pause. */
+void es_feed_restart(struct es_feed *f);
+/* Does what can be done now. 1: a round is complete, 0: not yet; -ESRCH: no such VM, on the first round only; -ENOMEM. */
+int es_feed_step(struct es_feed *f);
+/* When to step again if fd stays silent, in ms from now; fd -1: none to poll. */
+int es_feed_wait(const struct es_feed *f, int *fd, short *events);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The full screen of top. */
+#ifndef EXITSTAT_TUI_H
+#define EXITSTAT_TUI_H
+
+#include <exitstat/cli.h>
+#include <exitstat/top.h>
+
+#define ES_INTERVAL_MIN_NS 100000000ULL
+#define ES_INTERVAL_MAX_NS 60000000000ULL
+
+/* Runs until the user quits. Returns what to exit with; everything has been said. */
+enum es_exit es_tui_run(struct es_feed *feed, const struct es_args *args);
+
+/* --- the rest is between the tui_*.c files --- */
+
+enum es_tone {
+	ES_TONE_PLAIN,
+	ES_TONE_STRONG,
+	ES_TONE_DIM,
+	ES_TONE_HEADING,
+	ES_TONE_SORTED, /* the heading of the column that gives the order */
+	ES_TONE_KEY,
+	ES_TONE_GOOD,
+	ES_TONE_WARN,
+	ES_TONE_BAD,
+	ES_TONE_SPARK,
+	ES_TONE_PAGING,
+	ES_TONE_IO,
+	ES_TONES
+};
+
+/* tui_screen.c: the only file that knows colours, and the terminal's beginning and end. */
+int es_screen_begin(bool colour, void **screen); /* 0, -ENOTTY: this terminal cannot */
+void es_screen_end(void *screen);
+/* Writes text (clean already), cut to width; returns the column behind it. */
+unsigned int es_screen_text(unsigned int y, unsigned int x, unsigned int width, enum es_tone tone,
+			    const char *text);
+/* The whole line in this tone. */
+void es_screen_line(unsigned int y, enum es_tone tone);
+void es_screen_select(unsigned int y); /* marks a line as the selected one */
+void es_screen_size(unsigned int *rows, unsigned int *columns);
+
+enum es_tui_view { ES_VIEW_VMS, ES_VIEW_VM, ES_VIEW_HELP, ES_VIEWS };
+#define ES_VIEW_BIT(v) (1U << (v))
+#define ES_VIEW_LISTS  (ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_VM))
+#define ES_VIEW_ALL    (ES_VIEW_LISTS | ES_VIEW_BIT(ES_VIEW_HELP))
+
+#define ES_FILTER_MAX 64
+#define ES_ROW_KEY    160
+
+/* A scrolled list. The selection stays on its row wherever the order moves that. */
+struct es_tui_list {
+	const struct es_column *columns, *sort;
+	bool reverse;
+	char filter[ES_FILTER_MAX];
+	char selected[ES_ROW_KEY]; /* VM id, reason code */
+	size_t at, scroll, n, page;
+};
+
+struct es_tui {
+	struct es_feed *feed;
+	struct es_style style;
+	enum es_tui_view view, help_of; /* help_of: the view that help goes back to */
+	struct es_tui_list lists[ES_VIEWS];
+	bool editing, paused, hide_ended, quit;
+};
+
+/* tui_keys.c. is_key: a KEY_* of curses, else a character. */
+void es_tui_key(struct es_tui *t, bool is_key, unsigned int ch);
+struct es_key_line {
+	const char *label, *help;
+	const char *hint;	/* for the bottom line; NULL: not there */
+	const char *hint_label; /* NULL: the label */
+};
+/* The n-th key of a view for help and hints, false behind the last. */
+bool es_tui_key_line(enum es_tui_view view, size_t n, struct es_key_line *out);
+
+/* tui_views.c */
+void es_tui_draw(struct es_tui *t);
+/* tui_vms.c, tui_vm.c, tui_help.c: each draws between the lines first and end. */
+void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_help(struct es_tui *t, unsigned int first, unsigned int end);
+/* Places selection and scroll for n rows on page lines. key: the row's key into the buffer. */
+void es_tui_place(struct es_tui_list *l, const void *const *rows, size_t n, size_t page,
+		  void (*key)(char buf[ES_ROW_KEY], const void *row));
+/* A table with heading, from line y to end. tone_of: of one cell. */
+void es_tui_draw_table(struct es_tui *t, const void *const *rows, size_t n, unsigned int y, unsigned int end,
+		       void (*key)(char buf[ES_ROW_KEY], const void *row),
+		       enum es_tone (*tone_of)(const void *row, const struct es_column *column));
+
+#endif

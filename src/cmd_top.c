@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* exitstat top: the full screen, or rounds of text. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include <exitstat/cli.h>
+#include <exitstat/tui.h>
+#include <exitstat/util.h>
+
+#define INTERVAL_DEFAULT_NS 1000000000ULL
+
+const struct es_option es_top_options[] = {
+	{ .name = "vm",
+	  .kind = ES_OPT_STRING,
+	  .offset = offsetof(struct es_args, vm),
+	  .arg = "V",
+	  .help = "only this VM, reason by reason: a name, pid, id, or a\nglob such as 'web-*'" },
+	{ .name = "interval",
+	  .letter = 'i',
+	  .kind = ES_OPT_DURATION,
+	  .offset = offsetof(struct es_args, interval_ns),
+	  .arg = "S",
+	  .help = "time between two looks (default 1s, at least 100ms)" },
+	{ .name = "sort",
+	  .kind = ES_OPT_COLUMN,
+	  .offset = offsetof(struct es_args, sort),
+	  .columns = es_vm_columns,
+	  .help = "order at the start (default rate)" },
+	{ .name = "batch",
+	  .letter = 'b',
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, batch),
+	  .help = "plain text to a pipe or file, round by round" },
+	{ .name = "rounds",
+	  .letter = 'n',
+	  .kind = ES_OPT_COUNT,
+	  .offset = offsetof(struct es_args, rounds),
+	  .arg = "N",
+	  .help = "with --batch: end after N rounds" },
+	{ 0 },
+};
+
+/* Waits until the feed has something new. 0 or what es_feed_step says. */
+static int next_round(struct es_feed *feed)
+{
+	bool said = false;
+
+	for (;;) {
+		struct pollfd p;
+		int r = es_feed_step(feed);
+
+		if (r)
+			return r > 0 ? 0 : r;
+		if (feed->lost && !said)
+			es_fail(ES_EXIT_OK, "daemon gone, reconnecting: %s", feed->err);
+		said = feed->lost;
+		int timeout = es_feed_wait(feed, &p.fd, &p.events);
+		poll(&p, 1, timeout);
+	}
+}
+
+static enum es_exit batch(struct es_feed *feed, const struct es_args *args)
+{
+	struct es_top_query q = { .sort = args->sort };
+	struct es_style st = es_style_for(stdout);
+	_cleanup_free_ char *said = NULL;
+	int r = 0;
+
+	st.colour = false;
+	for (uint64_t round = 0; !args->rounds || round < args->rounds; round++) {
+		r = next_round(feed);
+		if (r)
+			return es_fail_client(r, feed->err);
+		if (feed->notice && (!said || strcmp(said, feed->notice) != 0))
+			es_print_notice(feed->notice);
+		free(said);
+		said = feed->notice ? strdup(feed->notice) : NULL;
+		if (round)
+			putchar('\n');
+		r = es_render_top(stdout, feed->top, &q, args->vm, &st);
+		enum es_exit status = es_finish_stdout(r);
+		if (status || ferror(stdout))
+			return status;
+	}
+	return ES_EXIT_OK;
+}
+
+static enum es_exit run(struct es_feed *feed, const struct es_args *args)
+{
+	int r = es_feed_open(feed);
+
+	if (r)
+		return es_fail_client(r, feed->err);
+	return args->batch ? batch(feed, args) : es_tui_run(feed, args);
+}
+
+enum es_exit es_cmd_top(const struct es_args *args)
+{
+	struct es_top top = { 0 };
+	struct es_feed feed = {
+		.socket = es_client_socket(args->socket),
+		.vm = args->vm,
+		.interval_ns = args->interval_ns ? args->interval_ns : INTERVAL_DEFAULT_NS,
+		.top = &top,
+	};
+	enum es_exit status;
+
+	if (feed.interval_ns < ES_INTERVAL_MIN_NS)
+		return es_fail(ES_EXIT_USAGE, "top: --interval is at least 100ms");
+	if (args->rounds && !args->batch)
+		return es_fail(ES_EXIT_USAGE, "top: -n counts the rounds of --batch; give both");
+	if (!args->batch && (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)))
+		return es_fail(ES_EXIT_USAGE,
+			       "top: needs a terminal; use `exitstat top --batch` for a pipe or a file");
+	status = run(&feed, args);
+	es_feed_close(&feed);
+	es_top_clear(&top);
+	return status;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What all views share: the frame around them, tables, selection and scrolling. */
+#include <ncurses.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <exitstat/tui.h>
+#include <exitstat/util.h>
+
+#define TITLE_LINE 0
+
+static void clock_text(char *buf, size_t size, const struct es_top *top)
+{
+	time_t s;
+	struct tm tm;
+
+	*buf = '\0';
+	if (!top->sum || top->sum->taken.realtime_ns == ES_NONE)
+		return;
+	s = (time_t)(top->sum->taken.realtime_ns / 1000000000);
+	if (localtime_r(&s, &tm))
+		strftime(buf, size, "%T", &tm);
+}
+
+static void draw_title(struct es_tui *t, unsigned int columns)
+{
+	const struct es_top *top = t->feed->top;
+	_cleanup_free_ char *host = NULL;
+	char clock[16], right[64];
+	uint64_t ms = t->feed->interval_ns / 1000000;
+	size_t size;
+	FILE *f = open_memstream(&host, &size);
+	unsigned int x, right_width;
+
+	clock_text(clock, sizeof(clock), top);
+	snprintf(right, sizeof(right), ms % 1000 ? "every %llums  %s" : "every %llus  %s",
+		 (unsigned long long)(ms % 1000 ? ms : ms / 1000), clock);
+	right_width = es_text_width(right);
+	x = es_screen_text(TITLE_LINE, 0, 0, ES_TONE_STRONG, "exitstat");
+	if (f && top->sum)
+		es_render_host(f, top->sum, &t->style);
+	if (f)
+		fclose(f);
+	if (host && columns > x + right_width + 4)
+		es_screen_text(TITLE_LINE, x + 2, columns - right_width - x - 4, ES_TONE_PLAIN, host);
+	if (columns > right_width + x)
+		es_screen_text(TITLE_LINE, columns - right_width, 0, ES_TONE_PLAIN, right);
+}
+
+/* The line at the bottom: the filter being typed, or what the keys do here. */
+static void draw_hints(struct es_tui *t, unsigned int y)
+{
+	struct es_key_line k;
+	unsigned int x = 0;
+
+	if (t->editing) {
+		x = es_screen_text(y, 0, 0, ES_TONE_KEY, "Filter: ");
+		x = es_screen_text(y, x, 0, ES_TONE_PLAIN, t->lists[t->view].filter);
+		x = es_screen_text(y, x, 0, ES_TONE_HEADING, " ");
+		es_screen_text(y, x + 2, 0, ES_TONE_DIM, "Enter keeps it, Esc clears it");
+		return;
+	}
+	for (size_t i = 0; es_tui_key_line(t->view, i, &k); i++) {
+		if (!k.hint)
+			continue;
+		if (!k.hint_label)
+			k.hint_label = k.label;
+		if (x + es_text_width(k.hint_label) + 1 + es_text_width(k.hint) > (unsigned int)COLS)
+			break;
+		x = es_screen_text(y, x, 0, ES_TONE_KEY, k.hint_label) + 1;
+		x = es_screen_text(y, x, 0, ES_TONE_PLAIN, k.hint) + 2;
+	}
+}
+
+/* One line that says what is not as usual; blank if all is well. */
+static void draw_status(struct es_tui *t, unsigned int y)
+{
+	const struct es_tui_list *l = &t->lists[t->view];
+	const char *ellipsis = es_glyph(ES_GLYPH_ELLIPSIS, t->style.utf8);
+	char text[2 * ES_CELL_MAX], clean[2 * ES_CELL_MAX], clock[16];
+	enum es_tone tone = ES_TONE_WARN;
+
+	clock_text(clock, sizeof(clock), t->feed->top);
+	if (t->feed->lost) {
+		snprintf(text, sizeof(text), "daemon gone, reconnecting%s  (%s)", ellipsis, t->feed->err);
+		tone = ES_TONE_BAD;
+	} else if (t->paused) {
+		snprintf(text, sizeof(text), "paused at %s; p goes on", clock);
+	} else if (t->feed->notice) {
+		snprintf(text, sizeof(text), "%s", t->feed->notice);
+	} else if (*l->filter && !t->editing) {
+		snprintf(text, sizeof(text), "only '%s': %zu shown; Esc shows all", l->filter, l->n);
+	} else {
+		return;
+	}
+	es_text_clean(clean, sizeof(clean), text, t->style.utf8);
+	es_screen_text(y, 0, 0, tone, clean);
+}
+
+void es_tui_place(struct es_tui_list *l, const void *const *rows, size_t n, size_t page,
+		  void (*key)(char buf[ES_ROW_KEY], const void *row))
+{
+	char buf[ES_ROW_KEY];
+
+	for (size_t i = 0; key && i < n && *l->selected; i++) {
+		key(buf, rows[i]);
+		if (strcmp(buf, l->selected) == 0) {
+			l->at = i;
+			break;
+		}
+	}
+	l->n = n;
+	l->page = page ? page : 1;
+	if (l->at >= n)
+		l->at = n ? n - 1 : 0;
+	if (l->scroll > l->at)
+		l->scroll = l->at;
+	if (l->at >= l->scroll + l->page)
+		l->scroll = l->at - l->page + 1;
+	if (l->scroll + l->page > n)
+		l->scroll = n > l->page ? n - l->page : 0;
+	if (key && n)
+		key(l->selected, rows[l->at]);
+}
+
+static void draw_heading(const struct es_tui *t, const struct es_layout *l, unsigned int y)
+{
+	const struct es_tui_list *list = &t->lists[t->view];
+	unsigned int x = 0;
+
+	es_screen_line(y, ES_TONE_HEADING);
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct es_column *c = l->at[i].column;
+		unsigned int w = es_text_width(c->title),
+			     pad = c->right && l->at[i].width > w ? l->at[i].width - w : 0;
+		bool sorted = c == list->sort;
+
+		x += i ? l->gap : 0;
+		es_screen_text(y, x + pad, l->at[i].width, sorted ? ES_TONE_SORTED : ES_TONE_HEADING,
+			       c->title);
+		/* The mark stands in the gap, where there always is room. */
+		if (sorted)
+			es_screen_text(y, x + pad + w, 1, ES_TONE_SORTED,
+				       es_glyph(list->reverse ? ES_GLYPH_UP : ES_GLYPH_DOWN, t->style.utf8));
+		x += l->at[i].width;
+	}
+}
+
+static void draw_row(const struct es_tui *t, const struct es_layout *l, const void *row, unsigned int y,
+		     enum es_tone (*tone_of)(const void *row, const struct es_column *column))
+{
+	char buf[ES_CELL_MAX];
+	unsigned int x = 0;
+
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct es_column *c = l->at[i].column;
+		unsigned int w;
+
+		x += i ? l->gap : 0;
+		c->cell(buf, row, c->flex || !c->right ? l->at[i].width : 0, &t->style);
+		w = es_text_width(buf);
+		es_screen_text(y, x + (c->right && w < l->at[i].width ? l->at[i].width - w : 0),
+			       l->at[i].width, tone_of(row, c), buf);
+		x += l->at[i].width;
+	}
+}
+
+void es_tui_draw_table(struct es_tui *t, const void *const *rows, size_t n, unsigned int y, unsigned int end,
+		       void (*key)(char buf[ES_ROW_KEY], const void *row),
+		       enum es_tone (*tone_of)(const void *row, const struct es_column *column))
+{
+	struct es_tui_list *list = &t->lists[t->view];
+	struct es_layout l;
+
+	if (end <= y)
+		return;
+	es_layout(&l, list->columns, rows, n, true, &t->style);
+	draw_heading(t, &l, y++);
+	es_tui_place(list, rows, n, end - y, key);
+	for (size_t i = list->scroll; i < n && y < end; i++, y++) {
+		draw_row(t, &l, rows[i], y, tone_of);
+		if (i == list->at)
+			es_screen_select(y);
+	}
+}
+
+void es_tui_draw(struct es_tui *t)
+{
+	static void (*const draw[ES_VIEWS])(struct es_tui *, unsigned int, unsigned int) = {
+		[ES_VIEW_VMS] = es_tui_draw_vms,
+		[ES_VIEW_VM] = es_tui_draw_vm,
+		[ES_VIEW_HELP] = es_tui_draw_help,
+	};
+	static const unsigned int status_line[ES_VIEWS] = {
+		[ES_VIEW_VMS] = 2, [ES_VIEW_VM] = 4, [ES_VIEW_HELP] = 0
+	};
+	unsigned int rows, columns;
+
+	es_screen_size(&rows, &columns);
+	t->style.width = columns;
+	erase();
+	draw_title(t, columns);
+	if (rows > 2)
+		draw[t->view](t, 1, rows - 1);
+	if (status_line[t->view] && rows > status_line[t->view] + 1)
+		draw_status(t, status_line[t->view]);
+	draw_hints(t, rows - 1);
+	refresh();
+}
