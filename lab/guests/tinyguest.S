@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guest's code, position independent, 64-bit, interrupts off except in
+ * HLT. RDI: its struct tg_params. RSI: operations left of this kind. An
+ * operation is counted right after it was done; a stop is seen between two.
+ */
+#include "tinyguest.h"
+
+	.section .rodata
+	.globl tg_start, tg_handler, tg_end
+
+/* Loop: the body in between is done want[n] times. */
+.macro begin n
+	mov TG_WANT + 8 * \n(%rdi), %rsi
+1:
+	test %rsi, %rsi
+	jz 2f
+	cmpl $0, TG_STOP(%rdi)
+	jne 2f
+.endm
+.macro end n
+	incq TG_DID + 8 * \n(%rdi)
+	dec %rsi
+	jmp 1b
+2:
+.endm
+
+tg_start:
+	/* No fault while an interrupt is delivered: use the pages it needs. */
+	mov TG_GDT, %rax
+	mov TG_IDT + TG_VECTOR * 16, %rax
+	push %rax
+	pop %rax
+tg_round:
+	begin TG_CPUID
+	xor %eax, %eax
+	xor %ecx, %ecx
+	cpuid
+	end TG_CPUID
+
+	mov TG_TOUCH_BASE(%rdi), %r8
+	begin TG_TOUCH
+	mov %rsi, (%r8)
+	add $4096, %r8
+	end TG_TOUCH
+
+	begin TG_CR3
+	mov %cr3, %rax
+	mov %rax, %cr3
+	end TG_CR3
+
+	mov TG_INVLPG_AT(%rdi), %r8
+	begin TG_INVLPG
+	invlpg (%r8)
+	end TG_INVLPG
+
+	begin TG_IO
+	out %al, $TG_PORT_IO
+	end TG_IO
+
+	begin TG_MSR
+	mov $0x1b, %ecx
+	rdmsr
+	end TG_MSR
+
+	begin TG_HLT
+	movq $1, TG_HALTING(%rdi)
+	sti
+	hlt
+after_hlt:
+	cli
+	out %al, $TG_PORT_ACK
+	end TG_HLT
+
+	begin TG_SPIN
+	end TG_SPIN
+
+	out %al, $TG_PORT_ROUND
+	jmp tg_round
+
+/* IRET is no exit, but dropping the frame is as good and needs no stack switch. */
+tg_handler:
+	add $40, %rsp
+	jmp after_hlt
+tg_end:
+	.section .note.GNU-stack, "", @progbits

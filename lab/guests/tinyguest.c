@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A virtual machine whose exits are known in advance. The guest is a flat
+ * 64-bit loop (tinyguest.S): a round does every operation asked for, counts
+ * what it did in a page of its own, and ends with one port write. The last
+ * thing it ever does is that write, so the totals are exact.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tinyguest.h"
+
+#define PAGE	   4096UL
+#define MAX_VCPUS  64
+#define MAX_TOUCH  200000UL
+#define PML4	   0x1000UL
+#define PDPT	   0x2000UL
+#define PD	   0x3000UL
+#define CODE	   0x8000UL
+#define PARAMS	   0x10000UL  /* a page a vCPU */
+#define STACKS	   0x60000UL  /* a page a vCPU */
+#define PTS	   0x200000UL /* page tables, 4 KiB pages only */
+#define TOUCH_BASE 0x800000UL
+
+enum { OPT_VCPUS, OPT_CPUID, OPT_TOUCH, OPT_CR3, OPT_INVLPG, OPT_IO, OPT_HLT, OPT_MSR, OPT_SPIN, OPT_HALT_MS,
+       OPT_REPEAT, OPT_FOREVER, OPT_RATE, OPT_PAUSE_MS, OPT_PIN, OPT_VMS, OPT_CONCURRENT, OPT_THREADS_MOVE,
+       OPT_HOLD, OPT_WAIT, OPT_HELP, NR_OPTS };
+
+static const struct {
+	const char *name;
+	const char *arg;
+	const char *help;
+	long dflt;
+} options[NR_OPTS] = {
+	[OPT_VCPUS] = { "vcpus", "N", "vCPUs of each VM, each doing all of the below", 1 },
+	[OPT_CPUID] = { "cpuid", "N", "CPUID instructions a round (VM i does N + i)", 0 },
+	[OPT_TOUCH] = { "touch", "N", "fresh 4 KiB pages written a round", 0 },
+	[OPT_CR3] = { "cr3", "N", "reads and as many writes of CR3 a round", 0 },
+	[OPT_INVLPG] = { "invlpg", "N", "INVLPG instructions a round", 0 },
+	[OPT_IO] = { "io", "N", "port writes a round, served in user space", 0 },
+	[OPT_HLT] = { "hlt", "N", "HLTs a round; each is ended by an interrupt that the guest\n"
+		      "acknowledges with one port write", 0 },
+	[OPT_MSR] = { "msr", "N", "reads of MSR 0x1b (APIC base) a round: always an exit", 0 },
+	[OPT_SPIN] = { "spin", "N", "empty loops a round: time in the guest", 0 },
+	[OPT_HALT_MS] = { "halt-ms", "MS", "how long each HLT lasts", 5 },
+	[OPT_REPEAT] = { "repeat", "N", "rounds", 1 },
+	[OPT_FOREVER] = { "forever", NULL, "rounds until SIGTERM or SIGINT", 0 },
+	[OPT_RATE] = { "rate", "N", "at most N rounds a second", 0 },
+	[OPT_PAUSE_MS] = { "pause-ms", "MS", "time in user space after each round", 0 },
+	[OPT_PIN] = { "pin", "CPU", "run all vCPUs on this CPU", -1 },
+	[OPT_VMS] = { "vms", "N", "VMs, one after the other, in this process", 1 },
+	[OPT_CONCURRENT] = { "concurrent", "N", "VMs alive at the same time (at least --vms that many)", 1 },
+	[OPT_THREADS_MOVE] = { "threads-move", NULL, "two threads take turns at each vCPU's KVM_RUN", 0 },
+	[OPT_HOLD] = { "hold", "SEC", "keep each VM alive that long after its work", 0 },
+	[OPT_WAIT] = { "wait", NULL, "create the first VMs, then wait for a line on stdin", 0 },
+	[OPT_HELP] = { "help", NULL, "this text", 0 },
+};
+
+static long opt[NR_OPTS];
+static volatile sig_atomic_t stopping;
+/* Who stops the guests must not meet one that is being made or destroyed. */
+static pthread_mutex_t vms_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	int id;
+	int fd;
+	struct kvm_run *run;
+	struct tg_params *params; /* shared with the guest */
+	uint64_t rounds;
+	uint64_t host_io, host_ack, host_intr;
+	uint64_t halted_ns;
+	bool done;
+	int turn; /* --threads-move: whose turn it is */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	pthread_t thread[2];
+	pid_t tid[2];
+};
+
+struct vm {
+	int number;
+	int fd;
+	uint8_t *mem;
+	size_t size;
+	struct vcpu *vcpu;
+	pthread_t waker;
+	bool finished; /* the waker may end */
+};
+
+__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("tinyguest: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+static int must(int r, const char *what)
+{
+	if (r < 0)
+		die("%s: %s", what, strerror(errno));
+	return r;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void sleep_ns(uint64_t ns)
+{
+	struct timespec ts = { ns / 1000000000ULL, ns % 1000000000ULL };
+
+	while (nanosleep(&ts, &ts) && !stopping)
+		;
+}
+
+/* --- the machine ------------------------------------------------------ */
+
+/* Identity map of 4 KiB pages, accessed and dirty already: a page costs one
+ * fault, never two, and shadow paging need not write these tables.
+ */
+static void build_page_tables(struct vm *vm)
+{
+	uint64_t *pml4 = (void *)(vm->mem + PML4), *pdpt = (void *)(vm->mem + PDPT);
+	uint64_t *pd = (void *)(vm->mem + PD), *pt = (void *)(vm->mem + PTS);
+	size_t pages = vm->size / PAGE;
+
+	pml4[0] = PDPT | 0x63;
+	pdpt[0] = PD | 0x63;
+	for (size_t i = 0; i < pages; i++)
+		pt[i] = i * PAGE | 0x63;
+	for (size_t i = 0; i * 512 < pages; i++)
+		pd[i] = (PTS + i * PAGE) | 0x63;
+}
+
+static void build_descriptors(struct vm *vm)
+{
+	uint64_t *gdt = (void *)(vm->mem + TG_GDT);
+	uint64_t *gate = (void *)(vm->mem + TG_IDT + TG_VECTOR * 16);
+	uint64_t handler = CODE + (tg_handler - tg_start);
+
+	gdt[1] = 0x00af9b000000ffffULL; /* code, long mode */
+	gdt[2] = 0x00cf93000000ffffULL; /* data */
+	gate[0] = (handler & 0xffff) | 8 << 16 | 0x8eULL << 40 | (handler & 0xffff0000) << 32;
+	gate[1] = handler >> 32;
+}
+
+static void fill_memory(struct vm *vm)
+{
+	struct kvm_userspace_memory_region region = { 0 };
+
+	vm->size = TOUCH_BASE + (opt[OPT_VCPUS] * opt[OPT_TOUCH] + 1) * PAGE;
+	vm->mem = mmap(NULL, vm->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (vm->mem == MAP_FAILED)
+		die("no memory for %zu bytes of guest: %s", vm->size, strerror(errno));
+	/* One fault a page needs small pages. */
+	madvise(vm->mem, vm->size, MADV_NOHUGEPAGE);
+	region.memory_size = vm->size;
+	region.userspace_addr = (uintptr_t)vm->mem;
+	must(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
+	build_page_tables(vm);
+	build_descriptors(vm);
+	memcpy(vm->mem + CODE, tg_start, tg_end - tg_start);
+}
+
+static void set_registers(struct vcpu *vcpu)
+{
+	struct kvm_segment code = { .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1 };
+	struct kvm_segment data = { .limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1 };
+	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rdi = PARAMS + vcpu->id * PAGE,
+				 .rsp = STACKS + (vcpu->id + 1) * PAGE };
+	struct kvm_mp_state running = { KVM_MP_STATE_RUNNABLE };
+	struct kvm_sregs sregs;
+
+	must(ioctl(vcpu->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.gdt = (struct kvm_dtable){ .base = TG_GDT, .limit = 23 };
+	sregs.idt = (struct kvm_dtable){ .base = TG_IDT, .limit = 4095 };
+	sregs.cr3 = PML4;
+	sregs.cr4 = 0x20;
+	sregs.cr0 = 0x80010033;
+	sregs.efer = 0x500;
+	must(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	must(ioctl(vcpu->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	must(ioctl(vcpu->fd, KVM_SET_MP_STATE, &running), "KVM_SET_MP_STATE");
+}
+
+static void edit_lapic(struct vcpu *vcpu, bool enable)
+{
+	struct kvm_lapic_state apic;
+	uint32_t *isr = (void *)(apic.regs + 0x100 + TG_VECTOR / 32 * 16);
+	uint32_t *svr = (void *)(apic.regs + 0xf0);
+
+	must(ioctl(vcpu->fd, KVM_GET_LAPIC, &apic), "KVM_GET_LAPIC");
+	if (enable)
+		*svr |= 0x1ff;
+	else
+		*isr &= ~(1U << TG_VECTOR % 32);
+	must(ioctl(vcpu->fd, KVM_SET_LAPIC, &apic), "KVM_SET_LAPIC");
+}
+
+static void create_vcpu(struct vm *vm, int kvm, int id)
+{
+	struct vcpu *vcpu = &vm->vcpu[id];
+	struct tg_params *p = (void *)(vm->mem + PARAMS + id * PAGE);
+	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[100];
+	} cpuid = { .head.nent = 100 };
+
+	*vcpu = (struct vcpu){ .vm = vm, .id = id, .params = p };
+	pthread_mutex_init(&vcpu->lock, NULL);
+	pthread_cond_init(&vcpu->cond, NULL);
+	vcpu->fd = must(ioctl(vm->fd, KVM_CREATE_VCPU, id), "KVM_CREATE_VCPU");
+	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
+		die("mmap of a vCPU: %s", strerror(errno));
+	must(ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid), "KVM_GET_SUPPORTED_CPUID");
+	must(ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid), "KVM_SET_CPUID2");
+	set_registers(vcpu);
+	edit_lapic(vcpu, true);
+	p->want[TG_CPUID] = opt[OPT_CPUID] + (opt[OPT_VMS] > 1 ? vm->number : 0);
+	p->want[TG_TOUCH] = opt[OPT_TOUCH];
+	p->want[TG_CR3] = opt[OPT_CR3];
+	p->want[TG_INVLPG] = opt[OPT_INVLPG];
+	p->want[TG_IO] = opt[OPT_IO];
+	p->want[TG_HLT] = opt[OPT_HLT];
+	p->want[TG_MSR] = opt[OPT_MSR];
+	p->want[TG_SPIN] = opt[OPT_SPIN];
+	p->touch_base = TOUCH_BASE + id * opt[OPT_TOUCH] * PAGE;
+	/* INVLPG of a page that is never used: no fault follows it. */
+	p->invlpg_at = TOUCH_BASE + opt[OPT_VCPUS] * opt[OPT_TOUCH] * PAGE;
+}
+
+static void create_vm(struct vm *vm, int kvm, int number)
+{
+	*vm = (struct vm){ .number = number };
+	vm->fd = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
+	must(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL), "KVM_SET_TSS_ADDR");
+	must(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
+	fill_memory(vm);
+	vm->vcpu = calloc(opt[OPT_VCPUS], sizeof(*vm->vcpu));
+	if (!vm->vcpu)
+		die("out of memory");
+	for (int i = 0; i < opt[OPT_VCPUS]; i++)
+		create_vcpu(vm, kvm, i);
+}
+
+static void destroy_vm(struct vm *vm, int kvm)
+{
+	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
+
+	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
+		munmap(vm->vcpu[i].run, size);
+		close(vm->vcpu[i].fd);
+	}
+	close(vm->fd);
+	munmap(vm->mem, vm->size);
+	free(vm->vcpu);
+}
+
+/* --- running it ------------------------------------------------------- */
+
+/* The guest has ended a round. Is there to be another? */
+static bool next_round(struct vcpu *vcpu, uint64_t started)
+{
+	uint64_t due;
+
+	vcpu->rounds++;
+	if (opt[OPT_PAUSE_MS])
+		sleep_ns(opt[OPT_PAUSE_MS] * 1000000ULL);
+	if (stopping || (!opt[OPT_FOREVER] && vcpu->rounds >= (uint64_t)opt[OPT_REPEAT]))
+		return false;
+	/* Fresh pages again. */
+	if (opt[OPT_TOUCH])
+		madvise(vcpu->vm->mem + vcpu->params->touch_base, opt[OPT_TOUCH] * PAGE, MADV_DONTNEED);
+	if (opt[OPT_RATE]) {
+		due = started + vcpu->rounds * 1000000000ULL / opt[OPT_RATE];
+		if (now_ns() < due)
+			sleep_ns(due - now_ns());
+	}
+	return !stopping;
+}
+
+/* One KVM_RUN and what it asks for. False when the vCPU's work is done. */
+static bool step(struct vcpu *vcpu, uint64_t started)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		if (errno != EINTR)
+			die("KVM_RUN: %s", strerror(errno));
+		vcpu->host_intr++;
+		return true;
+	}
+	if (run->exit_reason != KVM_EXIT_IO)
+		die("vCPU %d: unexpected KVM exit %u (%#llx)", vcpu->id, run->exit_reason,
+		    (unsigned long long)run->internal.suberror);
+	vcpu->host_io++;
+	switch (run->io.port) {
+	case TG_PORT_ACK:
+		vcpu->host_ack++;
+		edit_lapic(vcpu, false);
+		return true;
+	case TG_PORT_ROUND:
+		return next_round(vcpu, started);
+	}
+	return true;
+}
+
+static void pin_thread(void)
+{
+	cpu_set_t set;
+
+	if (opt[OPT_PIN] < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(opt[OPT_PIN], &set);
+	must(sched_setaffinity(0, sizeof(set), &set), "--pin");
+}
+
+struct runner {
+	struct vcpu *vcpu;
+	int number;
+};
+
+static void *run_thread(void *arg)
+{
+	struct runner me = *(struct runner *)arg;
+	struct vcpu *vcpu = me.vcpu;
+	uint64_t started = now_ns();
+	bool move = opt[OPT_THREADS_MOVE];
+
+	free(arg);
+	pin_thread();
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->tid[me.number] = syscall(SYS_gettid);
+	while (!vcpu->done) {
+		while (move && vcpu->turn != me.number && !vcpu->done)
+			pthread_cond_wait(&vcpu->cond, &vcpu->lock);
+		if (vcpu->done)
+			break;
+		vcpu->done = !step(vcpu, started);
+		if (move)
+			vcpu->turn = !me.number;
+		pthread_cond_broadcast(&vcpu->cond);
+	}
+	pthread_mutex_unlock(&vcpu->lock);
+	return NULL;
+}
+
+static void start_thread(struct vcpu *vcpu, int number)
+{
+	struct runner *runner = malloc(sizeof(*runner));
+
+	if (!runner)
+		die("out of memory");
+	*runner = (struct runner){ vcpu, number };
+	if (pthread_create(&vcpu->thread[number], NULL, run_thread, runner))
+		die("no more threads");
+}
+
+/* Is this thread asleep in the kernel? Only then is its vCPU halted for sure. */
+static bool asleep(pid_t tid)
+{
+	char path[64], line[256];
+	const char *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	line[n] = 0;
+	state = strrchr(line, ')');
+	return state && state[2] == 'S';
+}
+
+static bool halted(struct vcpu *vcpu)
+{
+	struct tg_params *p = vcpu->params;
+
+	/* Only the vCPU's thread sleeps in KVM_RUN; the other one waits its turn. */
+	return __atomic_load_n(&p->halting, __ATOMIC_ACQUIRE) && vcpu->tid[vcpu->turn] &&
+	       asleep(vcpu->tid[vcpu->turn]);
+}
+
+/* Ends each HLT by an interrupt, --halt-ms after the vCPU went to sleep. */
+static void *waker_thread(void *arg)
+{
+	uint64_t since[MAX_VCPUS] = { 0 }, now;
+	struct vm *vm = arg;
+	struct kvm_msi msi;
+
+	while (!__atomic_load_n(&vm->finished, __ATOMIC_ACQUIRE)) {
+		for (int i = 0; i < opt[OPT_VCPUS]; i++) {
+			struct vcpu *vcpu = &vm->vcpu[i];
+
+			now = now_ns();
+			if (!halted(vcpu)) {
+				since[i] = 0;
+			} else if (!since[i]) {
+				since[i] = now;
+			} else if (now - since[i] >= opt[OPT_HALT_MS] * 1000000ULL) {
+				vcpu->halted_ns += now - since[i];
+				since[i] = 0;
+				__atomic_store_n(&vcpu->params->halting, 0, __ATOMIC_RELEASE);
+				msi = (struct kvm_msi){ .address_lo = 0xfee00000 | i << 12, .data = TG_VECTOR };
+				must(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), "KVM_SIGNAL_MSI");
+			}
+		}
+		usleep(500);
+	}
+	return NULL;
+}
+
+static void start_vm(struct vm *vm)
+{
+	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
+		start_thread(&vm->vcpu[i], 0);
+		if (opt[OPT_THREADS_MOVE])
+			start_thread(&vm->vcpu[i], 1);
+	}
+	if (opt[OPT_HLT] && pthread_create(&vm->waker, NULL, waker_thread, vm))
+		die("no more threads");
+}
+
+static void finish_vm(struct vm *vm)
+{
+	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
+		pthread_join(vm->vcpu[i].thread[0], NULL);
+		if (opt[OPT_THREADS_MOVE])
+			pthread_join(vm->vcpu[i].thread[1], NULL);
+	}
+	__atomic_store_n(&vm->finished, true, __ATOMIC_RELEASE);
+	if (opt[OPT_HLT])
+		pthread_join(vm->waker, NULL);
+}
+
+/* --- telling ---------------------------------------------------------- */
+
+static void print_tids(const struct vcpu *vcpu)
+{
+	printf("\"tids\":[%d", vcpu->tid[0]);
+	if (vcpu->tid[1])
+		printf(",%d", vcpu->tid[1]);
+	printf("]");
+}
+
+static void print_vcpu(const struct vcpu *vcpu)
+{
+	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io", "hlt", "msr", NULL };
+	const uint64_t *did = vcpu->params->did;
+
+	printf("{\"id\":%d,", vcpu->id);
+	print_tids(vcpu);
+	printf(",\"rounds\":%" PRIu64 ",\"guest\":{", vcpu->rounds);
+	for (int i = 0; i < TG_NR; i++)
+		if (names[i])
+			printf("\"%s\":%" PRIu64 ",", names[i], did[i]);
+	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 "},", did[TG_CR3], did[TG_CR3]);
+	printf("\"host\":{\"io\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64 ",\"halted_ns\":%" PRIu64 "},",
+	       vcpu->host_io, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns);
+	/* Every write is an exit: --io, one a HLT, one a round. */
+	printf("\"exits\":{\"cpuid\":%" PRIu64 ",\"io\":%" PRIu64 ",\"hlt\":%" PRIu64 ",\"msr\":%" PRIu64 "}}",
+	       did[TG_CPUID], did[TG_IO] + did[TG_HLT] + vcpu->rounds, did[TG_HLT], did[TG_MSR]);
+}
+
+static void print_vm(const struct vm *vm)
+{
+	printf("{\"vm\":%d,\"pid\":%d,\"vcpus\":[", vm->number, getpid());
+	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
+		if (i)
+			putchar(',');
+		print_vcpu(&vm->vcpu[i]);
+	}
+	puts("]}");
+	fflush(stdout);
+}
+
+/* --- main ------------------------------------------------------------- */
+
+static void usage(void)
+{
+	printf("Usage: tinyguest [OPTION...]\n"
+	       "Runs a tiny KVM guest whose exits are known in advance and prints, one line of\n"
+	       "JSON a VM, what it did.\n");
+	for (int i = 0; i < NR_OPTS; i++) {
+		char left[32];
+		const char *nl = strchr(options[i].help, '\n');
+		int first = nl ? (int)(nl - options[i].help) : (int)strlen(options[i].help);
+
+		snprintf(left, sizeof(left), "--%s %s", options[i].name, options[i].arg ?: "");
+		printf("  %-18s %.*s", left, first, options[i].help);
+		if (nl)
+			printf("\n  %-18s %s", "", nl + 1);
+		if (options[i].dflt > 0)
+			printf(" (default %ld)", options[i].dflt);
+		putchar('\n');
+	}
+}
+
+static void check_options(void)
+{
+	if (opt[OPT_VCPUS] < 1 || opt[OPT_VCPUS] > MAX_VCPUS)
+		die("--vcpus wants 1 to %d", MAX_VCPUS);
+	if (opt[OPT_TOUCH] * opt[OPT_VCPUS] > (long)MAX_TOUCH)
+		die("--touch times --vcpus must not exceed %lu", MAX_TOUCH);
+	if (opt[OPT_CONCURRENT] < 1 || opt[OPT_REPEAT] < 1)
+		die("--concurrent and --repeat want at least 1");
+	if (opt[OPT_VMS] < opt[OPT_CONCURRENT])
+		opt[OPT_VMS] = opt[OPT_CONCURRENT];
+}
+
+static void parse(int argc, char **argv)
+{
+	struct option lo[NR_OPTS + 1] = { 0 };
+	char *end;
+	int c;
+
+	for (int i = 0; i < NR_OPTS; i++) {
+		opt[i] = options[i].dflt;
+		lo[i] = (struct option){ options[i].name, options[i].arg ? required_argument : no_argument, NULL, i };
+	}
+	while ((c = getopt_long(argc, argv, "", lo, NULL)) != -1) {
+		if (c == '?')
+			exit(2);
+		if (c == OPT_HELP) {
+			usage();
+			exit(0);
+		}
+		errno = 0;
+		opt[c] = optarg ? strtol(optarg, &end, 0) : 1;
+		if (optarg && (*end || end == optarg || opt[c] < 0 || errno)) {
+			fprintf(stderr, "tinyguest: --%s wants a number, not '%s'\n", options[c].name, optarg);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "tinyguest: '%s': no arguments but options; see --help\n", argv[optind]);
+		exit(2);
+	}
+	check_options();
+}
+
+/* The guests see it between two operations, so the numbers stay exact. */
+static void *signal_thread(void *arg)
+{
+	struct vm *vms = arg;
+	int sig;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigwait(&set, &sig);
+	stopping = 1;
+	pthread_mutex_lock(&vms_lock);
+	for (int v = 0; v < opt[OPT_CONCURRENT]; v++)
+		for (int i = 0; vms[v].vcpu && i < opt[OPT_VCPUS]; i++)
+			__atomic_store_n(&vms[v].vcpu[i].params->stop, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&vms_lock);
+	return NULL;
+}
+
+static void run_batch(struct vm *vms, int kvm, int first, int n)
+{
+	char line[64];
+
+	pthread_mutex_lock(&vms_lock);
+	for (int i = 0; i < n; i++)
+		create_vm(&vms[i], kvm, first + i);
+	pthread_mutex_unlock(&vms_lock);
+	if (opt[OPT_WAIT] && first == 0 && !fgets(line, sizeof(line), stdin))
+		return;
+	for (int i = 0; i < n; i++)
+		start_vm(&vms[i]);
+	for (int i = 0; i < n; i++) {
+		finish_vm(&vms[i]);
+		print_vm(&vms[i]);
+	}
+	if (opt[OPT_HOLD] && !stopping)
+		sleep_ns(opt[OPT_HOLD] * 1000000000ULL);
+	pthread_mutex_lock(&vms_lock);
+	for (int i = 0; i < n; i++)
+		destroy_vm(&vms[i], kvm);
+	memset(vms, 0, n * sizeof(*vms));
+	pthread_mutex_unlock(&vms_lock);
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t signals;
+	struct vm *vms;
+	sigset_t set;
+	int kvm;
+
+	parse(argc, argv);
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		die("/dev/kvm: %s", strerror(errno));
+	vms = calloc(opt[OPT_CONCURRENT], sizeof(*vms));
+	if (!vms)
+		die("out of memory");
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (pthread_create(&signals, NULL, signal_thread, vms))
+		die("no more threads");
+	for (int done = 0, n; done < opt[OPT_VMS] && !stopping; done += n) {
+		n = opt[OPT_VMS] - done < opt[OPT_CONCURRENT] ? opt[OPT_VMS] - done : opt[OPT_CONCURRENT];
+		run_batch(vms, kvm, done, n);
+	}
+	return 0;
+}

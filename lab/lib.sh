@@ -1,0 +1,161 @@
+# shellcheck shell=bash
+# For scenarios, that is, scripts that run inside the lab:
+#	. "$(dirname "$0")/../lib.sh"
+
+# --- KVM --------------------------------------------------------------
+
+# kvm_load [PARAM...]: load kvm and kvm_amd with these parameters (npt=0).
+kvm_load()
+{
+	modprobe kvm_amd "$@"
+	kvm_permissions
+}
+
+# kvm_reload [PARAM...]: take out the vendor's module only, as a user does who
+# changes npt=, and put it back.
+kvm_reload()
+{
+	modprobe -r kvm_amd 2>/dev/null || rmmod kvm_amd
+	# modprobe -r takes kvm out too, if nothing pins it.
+	kvm_load "$@"
+}
+
+kvm_unload()
+{
+	modprobe -r kvm_amd
+}
+
+# There is no udev in the lab.
+kvm_permissions()
+{
+	[ ! -e /dev/kvm ] || chmod 0666 /dev/kvm
+}
+
+# --- waiting ----------------------------------------------------------
+
+# wait_for SECONDS COMMAND...: until it succeeds; false when the time is over.
+wait_for()
+{
+	local end=$((SECONDS + $1))
+	shift
+
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.2
+	done
+}
+
+# --- TAP --------------------------------------------------------------
+
+tap_n=0
+tap_failed=0
+
+tap_line()
+{
+	tap_n=$((tap_n + 1))
+	echo "$1 $tap_n - $2"
+}
+
+tap_ok()
+{
+	tap_line ok "$1"
+}
+
+# tap_not_ok NAME [DETAIL...]
+tap_not_ok()
+{
+	tap_failed=$((tap_failed + 1))
+	tap_line "not ok" "$1"
+	shift
+	[ $# -eq 0 ] || printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+tap_skip()
+{
+	tap_line ok "$1 # SKIP $2"
+}
+
+# tap_check NAME COMMAND...: ok if the command succeeds; else what it printed.
+tap_check()
+{
+	local name=$1 output
+	shift
+
+	if output=$("$@" 2>&1); then
+		tap_ok "$name"
+	else
+		tap_not_ok "$name" "$* failed: $output"
+	fi
+}
+
+# tap_is NAME GOT EXPECTED
+tap_is()
+{
+	if [ "$2" = "$3" ]; then
+		tap_ok "$1"
+	else
+		tap_not_ok "$1" "got '$2', expected '$3'"
+	fi
+}
+
+# The plan, and the exit status: 1 if anything failed.
+tap_done()
+{
+	echo "1..$tap_n"
+	[ "$tap_failed" -eq 0 ]
+	exit
+}
+
+# --- ftrace, the other witness ----------------------------------------
+
+ftrace_event=/sys/kernel/tracing/events/kvm/kvm_exit
+
+# Count every exit from now on, by thread and reason. KVM must be loaded; the
+# trigger pins kvm.ko until ftrace_hist_stop.
+ftrace_hist_start()
+{
+	ftrace_hist_stop
+	echo 'hist:keys=common_pid,exit_reason,isa:size=65536' >$ftrace_event/trigger
+}
+
+ftrace_hist_stop()
+{
+	local trigger
+
+	[ -e $ftrace_event/trigger ] || return 0
+	trigger=$(sed -n 's/ \[.*//; /^hist:/p' $ftrace_event/trigger)
+	[ -n "$trigger" ] || return 0
+	echo "!$trigger" >$ftrace_event/trigger
+}
+
+# Lines "PID CODE COUNT", sorted. False, with a message, if anything was lost.
+ftrace_hist_read()
+{
+	awk '
+		/^\{/ {
+			gsub(/[{}:,]/, " ")
+			for (i = 1; i < NF; i++)
+				v[$i] = $(i + 1)
+			print v["common_pid"], v["exit_reason"], v["hitcount"]
+		}
+		/Dropped:/ { dropped = $2 }
+		END {
+			if (dropped != 0) {
+				print "ftrace_hist_read: dropped " dropped >"/dev/stderr"
+				exit 1
+			}
+		}
+	' $ftrace_event/hist | sort -n -k1,1 -k2,2
+}
+
+# ftrace_count CODE PID...: exits of that code by these threads, from the lines
+# of ftrace_hist_read on stdin.
+ftrace_count()
+{
+	local code=$1
+	shift
+
+	awk -v code="$code" -v pids=" $* " '
+		$2 == code && index(pids, " " $1 " ") { n += $3 }
+		END { print n + 0 }'
+}
