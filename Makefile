@@ -66,6 +66,9 @@ MAKEFLAGS += --no-builtin-rules
 
 -include $(sort $(wildcard mk/*.mk))
 
+# Who asks for a check or a demo waits for it: all CPUs, unless -j was given.
+PARALLEL = --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 .PHONY: all check demo install uninstall lint fmt clean help test-programs asan
 all: $(PROGS) $(MAN) $(ALL_EXTRA) ## build the daemon, the client and the man pages (default)
 
@@ -75,22 +78,22 @@ asan: $(ASAN_PROGS) ## the programs with ASan and UBSan, in build/asan/
 ## install what is missing, build, run every test; check-SUITE for one (unit, e2e, bpf, lab)
 check:
 	$(Q)scripts/deps build check lab
-	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(Q)tests/run
 
 check-%:
 	$(Q)scripts/deps build check $(if $(filter lab%,$*),lab)
-	$(Q)$(MAKE) --no-print-directory test-programs
+	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(Q)tests/run $*
 
 demo: ## see it work: on this host's guests, or on real KVM guests in an emulated host
 	$(Q)scripts/deps build lab
-	$(Q)$(MAKE) --no-print-directory all $(TEST_EXTRA)
+	$(Q)$(MAKE) $(PARALLEL) all $(TEST_EXTRA)
 	$(Q)$(DEMO)
 
 lint: ## formatting, static analysis, shell scripts, boundaries between the parts
 	$(Q)scripts/deps build lint
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) all
 	$(Q)scripts/lint
 
 fmt: ## format the C sources

@@ -232,7 +232,7 @@ static unsigned int unlikeness(const char *v, size_t len, const char *name)
 			return d;
 	}
 	/* A part of the name, as "web" of "prod-web-17". */
-	return strcasestr(name, v) || (n >= 3 && strcasestr(v, name)) ? limit + 1 : NEAR_NO;
+	return (len >= 2 && strcasestr(name, v)) || (n >= 3 && strcasestr(v, name)) ? limit + 1 : NEAR_NO;
 }
 
 size_t es_snapshot_near(const struct es_snapshot *s, const char *v, const char **out, size_t n)
