@@ -10,6 +10,7 @@
 
 #define NS_PER_MS 1000000ULL
 #define RETRY_NS  (500 * NS_PER_MS)
+#define SLOW_NS	  (2000 * NS_PER_MS)
 
 static uint64_t now_ns(void)
 {
@@ -193,6 +194,11 @@ int es_feed_step(struct es_feed *f)
 	}
 }
 
+bool es_feed_slow(const struct es_feed *f)
+{
+	return f->phase != ES_FEED_DOWN && f->phase != ES_FEED_RESTING && now_ns() >= f->sent_ns + SLOW_NS;
+}
+
 int es_feed_wait(const struct es_feed *f, int *fd, short *events)
 {
 	uint64_t now = now_ns(), until = f->sent_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS;
@@ -201,6 +207,9 @@ int es_feed_wait(const struct es_feed *f, int *fd, short *events)
 		until = f->retry_ns;
 	else if (f->phase == ES_FEED_RESTING)
 		until = f->round_ns + f->interval_ns;
+	if (!es_feed_slow(f) && until > f->sent_ns + SLOW_NS && f->phase > ES_FEED_DOWN &&
+	    f->phase < ES_FEED_RESTING)
+		until = f->sent_ns + SLOW_NS;
 	*fd = f->client ? es_client_fd(f->client) : -1;
 	*events = f->client ? es_client_events(f->client) : 0;
 	return until <= now ? 0 : (int)((until - now + NS_PER_MS - 1) / NS_PER_MS);

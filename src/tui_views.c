@@ -86,6 +86,8 @@ static void draw_status(struct es_tui *t, unsigned int y)
 	if (t->feed->lost) {
 		snprintf(text, sizeof(text), "daemon gone, reconnecting%s  (%s)", ellipsis, t->feed->err);
 		tone = ES_TONE_BAD;
+	} else if (!t->paused && es_feed_slow(t->feed)) {
+		snprintf(text, sizeof(text), "waiting for exitstatd%s", ellipsis);
 	} else if (t->paused) {
 		snprintf(text, sizeof(text), "paused at %s; p goes on", clock);
 	} else if (t->feed->notice) {

@@ -124,6 +124,8 @@ void es_feed_close(struct es_feed *f);
 void es_feed_restart(struct es_feed *f);
 /* Does what can be done now. 1: a round is complete, 0: not yet; -ESRCH: no such VM, on the first round only; -ENOMEM. */
 int es_feed_step(struct es_feed *f);
+/* Has the daemon kept us waiting for so long that the reader should know? */
+bool es_feed_slow(const struct es_feed *f);
 /* When to step again if fd stays silent, in ms from now; fd -1: none to poll. */
 int es_feed_wait(const struct es_feed *f, int *fd, short *events);
 
