@@ -452,12 +452,12 @@ static int run(struct daemon *d)
 		es_error("cannot start: %s", strerror(-r));
 		return r;
 	}
-	apply_group(d);
 	r = open_source(d);
 	if (r < 0)
 		return r;
 	sample(d, true);
 	announce(d);
+	apply_group(d);
 	r = sd_event_loop(d->event);
 	sd_notify(0, "STOPPING=1\nSTATUS=stopping");
 	if (r < 0)
