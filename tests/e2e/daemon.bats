@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # exitstatd over a recording: start and stop, the socket, the protocol, who sees what.
 # EXITSTATD is the program under test; daemon-asan runs all of this with sanitizers.
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 
 bats_require_minimum_version 1.5.0
 
@@ -20,7 +21,8 @@ setup() {
 teardown() {
 	local pid
 	for pid in "${pids[@]}"; do
-		kill "$pid" 2>/dev/null && wait "$pid" || true
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" || true
 	done
 	if grep -E -A30 'Sanitizer|runtime error' "$log" 2>/dev/null; then return 1; fi
 }
@@ -129,7 +131,7 @@ as_nobody() {
 	[[ $output == "exitstatd: $dir/r:1: "*schema* ]]
 	run -1 "$exitstatd" --config /dev/null --socket "$socket" --replay "$dir"
 	[[ $output == *"not a regular file" ]]
-	[ ! -e "$socket" ] && [ ! -e "$socket.lock" ]
+	[[ ! -e "$socket" && ! -e "$socket.lock" ]]
 }
 
 # --- life ---
@@ -141,10 +143,10 @@ as_nobody() {
 	[ "$(stat -c %a "$socket")" = 666 ]
 	[ "$(cat "$socket.lock")" = "$daemon" ]
 	stop TERM
-	[ ! -e "$socket" ] && [ ! -e "$socket.lock" ]
+	[[ ! -e "$socket" && ! -e "$socket.lock" ]]
 	start
 	stop INT
-	[ ! -e "$socket" ] && [ ! -e "$socket.lock" ]
+	[[ ! -e "$socket" && ! -e "$socket.lock" ]]
 }
 
 @test "stops while clients are connected and an answer is under way" {
@@ -177,7 +179,7 @@ as_nobody() {
 	start
 	kill -KILL "$daemon"
 	wait "$daemon" || true
-	[ -S "$socket" ] && [ -e "$socket.lock" ]
+	[[ -S "$socket" && -e "$socket.lock" ]]
 	start
 	grep -qx "exitstatd: removed the stale socket $socket" "$log"
 	snapshot '' | jq -e '.parameters.snapshot.vms | length == 3'
@@ -200,7 +202,7 @@ as_nobody() {
 }
 
 @test "ten daemons at once: one wins" {
-	local i n=0 winners=()
+	local i
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		"$exitstatd" --config /dev/null --socket "$socket" --replay "$recording" 2>"$dir/log$i" 3>&- &
 		pids+=($!)
@@ -256,7 +258,7 @@ as_nobody() {
 	run -1 "$exitstatd" --config /dev/null --socket "$socket" --replay "$recording"
 	[ "$output" = "exitstatd: already running as pid $daemon on $socket" ]
 	stop
-	[ -S "$socket" ] && [ ! -e "$socket.lock" ]
+	[[ -S "$socket" && ! -e "$socket.lock" ]]
 }
 
 @test "a socket on which somebody else listens is left alone" {
