@@ -75,7 +75,7 @@ static enum es_exit unknown_verb(const char *name)
 	for (const struct es_verb *v = verbs; v->name; v++) {
 		int d = es_distance(v->name, name);
 
-		if (d >= 0 && d < least) {
+		if (d >= 0 && d < least && (size_t)d < strlen(name)) {
 			least = d;
 			best = v->name;
 		}

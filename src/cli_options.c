@@ -128,7 +128,7 @@ static enum es_exit bad_option(const struct es_verb *verb, const struct option_s
 	for (size_t i = 0; i < set->n && strncmp(name, "--", 2) == 0; i++) {
 		int d = es_distance(set->at[i]->name, name + 2);
 
-		if (d >= 0 && d < least && !set->at[i]->hidden) {
+		if (d >= 0 && d < least && (size_t)d < strlen(name + 2) && !set->at[i]->hidden) {
 			least = d;
 			best = set->at[i]->name;
 		}
@@ -210,7 +210,7 @@ bool es_options_parse(const struct es_verb *verb, int argc, char **argv, struct 
 
 	to_getopt(&set, longs, shorts);
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* glibc: begin anew */
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct es_option *o = option_of(&set, c);
 

@@ -84,6 +84,8 @@ const char *es_fmt_share(char buf[ES_CELL_MAX], double share)
 
 	if (!(share >= 0))
 		return none(buf);
+	if (share == 0)
+		return strcpy(buf, "0%");
 	if (percent > 0 && percent < 0.05)
 		return strcpy(buf, "<0.1%");
 	snprintf(buf, ES_CELL_MAX, "%.*f%%", percent >= 99.95 ? 0 : 1, percent);

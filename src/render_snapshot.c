@@ -92,13 +92,16 @@ static void write_time(FILE *f, const struct es_counts *c, const struct es_style
 	};
 	char ns[ES_CELL_MAX], share[ES_CELL_MAX];
 	uint64_t whole = 0;
+	bool known = true;
 
-	for (size_t i = 0; i < ES_ARRAY_SIZE(parts); i++)
-		whole += parts[i].ns == ES_NONE ? 0 : parts[i].ns;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(parts); i++) {
+		known = known && parts[i].ns != ES_NONE;
+		whole += parts[i].ns;
+	}
 	fputs("vCPU time: ", f);
 	for (size_t i = 0; i < ES_ARRAY_SIZE(parts); i++) {
 		fprintf(f, "%s%s %s", i ? ", " : "", parts[i].what, es_fmt_time(ns, parts[i].ns, st->utf8));
-		if (whole && parts[i].ns != ES_NONE)
+		if (known && whole)
 			fprintf(f, " (%s)", es_fmt_share(share, es_share(parts[i].ns, whole)));
 	}
 	fputc('\n', f);

@@ -146,31 +146,43 @@ void es_layout(struct es_layout *l, const struct es_column *table, const void *c
 		spread(l, rows, n, st);
 }
 
+/* Spaces are owed until something follows them: no line ends in one. */
+static void put_cell(FILE *f, const char *text, unsigned int width, bool right, unsigned int *owed)
+{
+	unsigned int have = es_text_width(text), pad = have < width ? width - have : 0;
+
+	*owed += right ? pad : 0;
+	if (*text) {
+		fprintf(f, "%*s%s", (int)*owed, "", text);
+		*owed = 0;
+	}
+	*owed += right ? 0 : pad;
+}
+
 void es_layout_heading(FILE *f, const struct es_layout *l, const struct es_style *st)
 {
-	for (unsigned int i = 0; i < l->n; i++) {
-		const struct es_column *c = l->at[i].column;
-		bool last = i + 1 == l->n && !c->right;
+	unsigned int owed = 0;
 
-		fprintf(f, "%*s%s", i ? (int)l->gap : 0, "", es_sgr(ES_SGR_BOLD, st));
-		es_text_pad(f, c->title, last ? 0 : l->at[i].width, c->right);
-		fputs(es_sgr(ES_SGR_OFF, st), f);
+	fputs(es_sgr(ES_SGR_BOLD, st), f);
+	for (unsigned int i = 0; i < l->n; i++) {
+		owed += i ? l->gap : 0;
+		put_cell(f, l->at[i].column->title, l->at[i].width, l->at[i].column->right, &owed);
 	}
-	fputc('\n', f);
+	fprintf(f, "%s\n", es_sgr(ES_SGR_OFF, st));
 }
 
 void es_layout_row(FILE *f, const struct es_layout *l, const void *row, const struct es_style *st)
 {
 	char buf[ES_CELL_MAX], cut[ES_CELL_MAX];
+	unsigned int owed = 0;
 
 	for (unsigned int i = 0; i < l->n; i++) {
 		const struct es_column *c = l->at[i].column;
-		bool last = i + 1 == l->n && !c->right;
 
 		c->cell(buf, row, c->flex ? l->at[i].width : 0, st);
-		es_text_fit(cut, sizeof(cut), buf, l->at[i].width, true);
-		fprintf(f, "%*s", i ? (int)l->gap : 0, "");
-		es_text_pad(f, cut, last ? 0 : l->at[i].width, c->right);
+		es_text_fit(cut, sizeof(cut), buf, l->at[i].width, st->utf8);
+		owed += i ? l->gap : 0;
+		put_cell(f, cut, l->at[i].width, c->right, &owed);
 	}
 	fputc('\n', f);
 }

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whole outputs against golden files, and the layout of columns. */
+#include "es_test.h"
+
+#include <locale.h>
+#include <time.h>
+
+#include <exitstat/diff.h>
+#include <exitstat/render.h>
+#include <exitstat/top.h>
+
+static const struct es_style plain = { .utf8 = true, .exact = true };
+static const struct es_style ascii = { .exact = true };
+static const struct es_style coloured = { .utf8 = true, .exact = true, .colour = true };
+static const struct es_style narrow = { .utf8 = true, .exact = true, .width = 60 };
+
+struct output {
+	char *text;
+	size_t size;
+	FILE *f;
+};
+
+static FILE *output(struct output *o)
+{
+	o->f = open_memstream(&o->text, &o->size);
+	assert_non_null(o->f);
+	return o->f;
+}
+
+static void assert_output(struct output *o, const char *golden)
+{
+	fclose(o->f);
+	es_assert_golden(golden, o->text);
+	free(o->text);
+}
+
+/* The sample a second later: guest1 went on, the shadow VM stood still, and the third has ended long ago. */
+static struct es_snapshot *later(void)
+{
+	struct es_snapshot *s = es_sample_snapshot();
+	struct es_counts *c = &s->vms[0]->counts;
+
+	s->taken.monotonic_ns += 1000000000;
+	s->taken.realtime_ns += 1000000000;
+	s->vms[1]->state = ES_VM_RUNNING;
+	for (size_t i = 0; i < c->n_reasons; i++) {
+		struct es_reason *r = &c->reasons[i];
+		unsigned int bucket = 0;
+
+		while (!r->hist[bucket])
+			bucket++;
+		r->hist[bucket] += 100 * (i + 1);
+		r->count += 100 * (i + 1);
+		r->time_ns += 100 * (i + 1) * 2500;
+	}
+	c->time.guest_ns += 1500000000;
+	c->time.idle_ns += 400000000;
+	return s;
+}
+
+static struct es_snapshot *interval(void)
+{
+	struct es_snapshot *a = es_sample_snapshot(), *b = later(), *d;
+
+	assert_int_equal(es_diff(a, b, &d), 0);
+	es_snapshot_unref(a);
+	es_snapshot_unref(b);
+	return d;
+}
+
+static void snapshot_tables(void **state)
+{
+	const struct {
+		const char *golden;
+		const struct es_style *style;
+		bool per_vcpu, interval;
+		const char *sort;
+	} cases[] = {
+		{ "cli-snapshot.txt", &plain, false, false, NULL },
+		{ "cli-snapshot-ascii.txt", &ascii, false, false, NULL },
+		{ "cli-snapshot-colour.txt", &coloured, false, false, NULL },
+		{ "cli-snapshot-60.txt", &narrow, false, false, NULL },
+		{ "cli-snapshot-vcpu.txt", &plain, true, false, "name" },
+		{ "cli-snapshot-for.txt", &plain, false, true, "time" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(cases); i++) {
+		struct es_snapshot *s = cases[i].interval ? interval() : es_sample_snapshot();
+		struct es_snapshot_view v = { .per_vcpu = cases[i].per_vcpu };
+		struct output o;
+
+		if (cases[i].sort)
+			v.sort = es_column_find(es_reason_columns, cases[i].sort);
+		assert_int_equal(es_render_snapshot(output(&o), s, &v, cases[i].style), 0);
+		assert_output(&o, cases[i].golden);
+		es_snapshot_unref(s);
+	}
+}
+
+static void empty_snapshots(void **state)
+{
+	struct es_snapshot *s = es_snapshot_new();
+	struct es_snapshot_view v = { 0 };
+	struct output o;
+
+	(void)state;
+	s->taken = (struct es_taken){ ES_NONE, 1000, ES_NONE };
+	es_render_snapshot(output(&o), s, &v, &plain);
+	fclose(o.f);
+	assert_non_null(strstr(o.text, "No VM has been seen yet."));
+	assert_null(strstr(o.text, "1844674"));
+	free(o.text);
+	es_render_csv(output(&o), s, false, false);
+	fclose(o.f);
+	assert_ptr_equal(strchr(o.text, '\n'), o.text + o.size - 1);
+	free(o.text);
+	es_snapshot_unref(s);
+}
+
+static void csv(void **state)
+{
+	struct es_snapshot *s = es_sample_snapshot();
+	struct output o;
+
+	(void)state;
+	es_render_csv(output(&o), s, false, false);
+	assert_output(&o, "cli-snapshot.csv");
+	es_render_csv(output(&o), s, true, false);
+	assert_output(&o, "cli-snapshot-vcpu.csv");
+	es_render_csv(output(&o), s, false, true);
+	assert_output(&o, "cli-snapshot-terminal.csv");
+	es_snapshot_unref(s);
+}
+
+static void json(void **state)
+{
+	struct es_snapshot *s = es_sample_snapshot();
+	struct output o;
+
+	(void)state;
+	es_render_json(output(&o), s, true);
+	assert_output(&o, "cli-snapshot.json");
+	es_snapshot_unref(s);
+}
+
+static void list(void **state)
+{
+	struct es_snapshot *sum = later(), *now = interval();
+	struct output o;
+
+	(void)state;
+	es_render_list(output(&o), sum, now, NULL, &plain);
+	assert_output(&o, "cli-list.txt");
+	es_render_list(output(&o), sum, NULL, es_column_find(es_vm_columns, "name"), &ascii);
+	assert_output(&o, "cli-list-ascii.txt");
+	es_render_list_json(output(&o), sum, now);
+	assert_output(&o, "cli-list.json");
+	es_snapshot_unref(sum);
+	es_snapshot_unref(now);
+}
+
+static void status(void **state)
+{
+	static const char *const names[] = { "cli-status-full", "cli-status-empty" };
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(names); i++) {
+		char path[128], golden[128];
+		json_error_t why;
+		json_t *j;
+		struct output o;
+
+		snprintf(path, sizeof(path), "tests/golden/%s.in.json", names[i]);
+		j = json_load_file(path, 0, &why);
+		assert_non_null(j);
+		es_render_status(output(&o), j, &plain);
+		snprintf(golden, sizeof(golden), "%s.txt", names[i]);
+		assert_output(&o, golden);
+		json_decref(j);
+	}
+}
+
+static void batch(void **state)
+{
+	struct es_top t = { 0 };
+	struct es_top_query q = { 0 };
+	struct es_style st = { .utf8 = true };
+	struct output o;
+
+	(void)state;
+	assert_int_equal(es_top_put(&t, es_sample_snapshot(), NULL), 1);
+	assert_int_equal(es_top_put(&t, later(), NULL), 1);
+	es_render_top(output(&o), &t, &q, false, &st);
+	assert_output(&o, "cli-top-batch.txt");
+	es_render_top(output(&o), &t, &q, true, &st);
+	assert_output(&o, "cli-top-batch-reasons.txt");
+	es_top_clear(&t);
+}
+
+static void columns_go_when_room_is_short(void **state)
+{
+	struct es_snapshot *s = es_sample_snapshot();
+	struct es_vm_row *rows;
+	struct es_style st = { .utf8 = true };
+	const void *order[3];
+	struct es_layout l;
+
+	(void)state;
+	assert_int_equal(es_vm_rows(s, NULL, &rows), 0);
+	for (size_t i = 0; i < 3; i++)
+		order[i] = &rows[i];
+	for (st.width = 5; st.width < 300; st.width++) {
+		unsigned int total = 0;
+
+		for (int live = 0; live < 2; live++) {
+			es_layout(&l, es_vm_columns, order, 3, live, &st);
+			total = 0;
+			for (unsigned int i = 0; i < l.n; i++)
+				total += l.at[i].width + (i ? l.gap : 0);
+			assert_true(total <= st.width);
+			assert_string_equal(l.at[0].column->key, "name");
+		}
+		/* The full screen is filled to the edge. */
+		if (st.width >= 80) {
+			assert_int_equal(total, st.width);
+			assert_true(l.n >= 8);
+		}
+	}
+	free(rows);
+	es_snapshot_unref(s);
+}
+
+static void words_for_sort(void **state)
+{
+	char buf[ES_CELL_MAX];
+
+	(void)state;
+	assert_string_equal(es_column_words(buf, es_reason_columns), "name|class|count|rate|time|avg");
+	assert_null(es_column_find(es_reason_columns, "history"));
+	assert_null(es_column_find(es_reason_columns, "COUNT"));
+	assert_non_null(es_column_find(es_vm_columns, "outside"));
+	for (const struct es_column *c = es_vm_columns; c->key; c++)
+		assert_true(!c->sortable || c->compare);
+	for (const struct es_column *c = es_reason_columns; c->key; c++)
+		assert_true(!c->sortable || c->compare);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(snapshot_tables),
+		cmocka_unit_test(empty_snapshots),
+		cmocka_unit_test(csv),
+		cmocka_unit_test(json),
+		cmocka_unit_test(list),
+		cmocka_unit_test(status),
+		cmocka_unit_test(batch),
+		cmocka_unit_test(columns_go_when_room_is_short),
+		cmocka_unit_test(words_for_sort),
+	};
+
+	setlocale(LC_CTYPE, "C.UTF-8");
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
