@@ -295,8 +295,8 @@ static void get_snapshot(struct call *c)
 	if (c->args.vm)
 		memcpy(k.vm, c->args.vm, strlen(c->args.vm));
 	/* Two ticks do not change by looking again, so asking for rates costs no sample. */
-	if (!c->args.last_interval || !es_store_tick(store, 1))
-		c->sv->ops->refresh(c->sv->ctx);
+	if (!c->args.last_interval || c->args.per_vcpu || !es_store_tick(store, 1))
+		c->sv->ops->refresh(c->sv->ctx, c->args.per_vcpu);
 	if (!es_store_latest(store)) {
 		refuse(c, ES_ERROR_FAILED, "nothing has been sampled yet; see the daemon's log");
 		return;

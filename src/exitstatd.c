@@ -22,9 +22,10 @@
 
 #define NS_PER_US      1000ULL
 #define NS_PER_S       1000000000ULL
-#define SAMPLE_GAP_NS  20000000ULL /* between two samples that are not periodic */
-#define SAMPLE_SHARE   20	   /* and this many times what one costs: 5 % of a CPU at most */
-#define TIMER_ACCURACY 1000	   /* us */
+#define SAMPLE_GAP_NS  20000000ULL     /* between two samples that are not periodic */
+#define SAMPLE_SHARE   20	       /* and this many times what one costs: 5 % of a CPU at most */
+#define VCPUS_NS       (10 * NS_PER_S) /* vCPUs one by one are sampled for so long after a request for them */
+#define TIMER_ACCURACY 1000	       /* us */
 
 struct daemon {
 	int argc;
@@ -39,7 +40,8 @@ struct daemon {
 	struct es_server *server;
 	uint64_t started_ns, next_tick_ns;
 	uint64_t sampled_ns, samples, cost_ns, cost_max_ns; /* when the last sample ended, and costs */
-	int sample_error;				    /* the last one, so that it is said once */
+	uint64_t vcpus_until_ns;
+	int sample_error; /* the last one, so that it is said once */
 	bool ready;
 	char state[512]; /* what was said last of the source */
 };
@@ -60,6 +62,7 @@ static void sample(struct daemon *d, bool tick)
 	struct es_snapshot *s;
 	int r;
 
+	d->source->per_vcpu = begin < d->vcpus_until_ns;
 	r = d->source->ops->sample(d->source, &s);
 	if (r == 0)
 		r = es_store_put(d->store, s, tick);
@@ -81,12 +84,18 @@ static uint64_t sample_due(const struct daemon *d)
 	return d->sampled_ns + (gap > SAMPLE_GAP_NS ? gap : SAMPLE_GAP_NS);
 }
 
-static void refresh(void *ctx)
+static void refresh(void *ctx, bool per_vcpu)
 {
 	struct daemon *d = ctx;
+	uint64_t now = now_ns();
+	bool lacking = per_vcpu && now >= d->vcpus_until_ns;
 
 	/* A recording goes on with the clock, not with the number of questions. */
-	if (!d->cfg.replay[0] && now_ns() >= sample_due(d))
+	if (d->cfg.replay[0])
+		return;
+	if (per_vcpu)
+		d->vcpus_until_ns = now + VCPUS_NS;
+	if (lacking || now >= sample_due(d))
 		sample(d, false);
 }
 

@@ -12,7 +12,8 @@
 
 /* What the methods need of the daemon. */
 struct es_service_ops {
-	void (*refresh)(void *ctx); /* sample if the newest view is too old */
+	/* sample if the newest view is too old, or lacks the vCPUs that are asked for */
+	void (*refresh)(void *ctx, bool per_vcpu);
 	void (*status)(void *ctx, struct es_status *st);
 	/* 0, or negative errno with a line in err */
 	int (*detach)(void *ctx, char *err, size_t size);

@@ -30,6 +30,12 @@ struct es_source {
 	/* Set by the daemon: something changed (a VM came or ended, KVM came or went), sample soon. */
 	void (*changed)(void *ctx);
 	void *ctx;
+	/*
+	 * Set by the daemon before a sample: somebody wants the vCPUs one by one. They are four
+	 * fifths of a snapshot's memory and time, so a source should leave them out otherwise
+	 * (but may give them).
+	 */
+	bool per_vcpu;
 };
 
 struct es_source_options {

@@ -61,9 +61,10 @@ static uint64_t now_ns(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-static void no_refresh(void *ctx)
+static void no_refresh(void *ctx, bool per_vcpu)
 {
 	(void)ctx;
+	(void)per_vcpu;
 }
 
 static void burn(void *ctx, struct es_status *st)

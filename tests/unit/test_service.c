@@ -24,10 +24,12 @@ static struct fake {
 	struct es_service *service;
 	unsigned int refreshed, asked, detached;
 	int result;
+	bool per_vcpu; /* asked for by the last refresh */
 } fake;
 
-static void fake_refresh(void *ctx)
+static void fake_refresh(void *ctx, bool per_vcpu)
 {
+	fake.per_vcpu = per_vcpu;
 	((struct fake *)ctx)->refreshed++;
 }
 
@@ -288,9 +290,11 @@ static void per_vcpu_only_when_asked(void **state)
 		json_object_get(json_object_get(json_object_get(a, "parameters"), "snapshot"), "vms"), 0);
 	assert_null(json_object_get(vm, "per_vcpu"));
 	json_decref(a);
+	assert_false(fake.per_vcpu);
 	a = ask(&root, ARGS("\"per_vcpu\":true"));
 	assert_int_equal(NUMBER(a, "vms", "0", "per_vcpu", "0", "exits", "total"), 10);
 	json_decref(a);
+	assert_true(fake.per_vcpu);
 }
 
 static struct es_text *text_of(const struct es_peer *peer, const char *line)
