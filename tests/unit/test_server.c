@@ -388,7 +388,7 @@ static bool need_root(void)
 {
 	if (geteuid() == 0)
 		return true;
-	print_message("needs root: connects as another user\n");
+	print_message("# skip: needs root: connects as another user\n");
 	return false;
 }
 
