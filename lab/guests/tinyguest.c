@@ -39,9 +39,30 @@
 #define PTS	   0x200000UL /* page tables, 4 KiB pages only */
 #define TOUCH_BASE 0x800000UL
 
-enum { OPT_VCPUS, OPT_CPUID, OPT_TOUCH, OPT_CR3, OPT_INVLPG, OPT_IO, OPT_HLT, OPT_MSR, OPT_SPIN, OPT_HALT_MS,
-       OPT_REPEAT, OPT_FOREVER, OPT_RATE, OPT_PAUSE_MS, OPT_PIN, OPT_VMS, OPT_CONCURRENT, OPT_THREADS_MOVE,
-       OPT_HOLD, OPT_WAIT, OPT_HELP, NR_OPTS };
+enum {
+	OPT_VCPUS,
+	OPT_CPUID,
+	OPT_TOUCH,
+	OPT_CR3,
+	OPT_INVLPG,
+	OPT_IO,
+	OPT_HLT,
+	OPT_MSR,
+	OPT_SPIN,
+	OPT_HALT_MS,
+	OPT_REPEAT,
+	OPT_FOREVER,
+	OPT_RATE,
+	OPT_PAUSE_MS,
+	OPT_PIN,
+	OPT_VMS,
+	OPT_CONCURRENT,
+	OPT_THREADS_MOVE,
+	OPT_HOLD,
+	OPT_WAIT,
+	OPT_HELP,
+	NR_OPTS
+};
 
 static const struct {
 	const char *name;
@@ -55,8 +76,10 @@ static const struct {
 	[OPT_CR3] = { "cr3", "N", "reads and as many writes of CR3 a round", 0 },
 	[OPT_INVLPG] = { "invlpg", "N", "INVLPG instructions a round", 0 },
 	[OPT_IO] = { "io", "N", "port writes a round, served in user space", 0 },
-	[OPT_HLT] = { "hlt", "N", "HLTs a round; each is ended by an interrupt that the guest\n"
-		      "acknowledges with one port write", 0 },
+	[OPT_HLT] = { "hlt", "N",
+		      "HLTs a round; each is ended by an interrupt that the guest\n"
+		      "acknowledges with one port write",
+		      0 },
 	[OPT_MSR] = { "msr", "N", "reads of MSR 0x1b (APIC base) a round: always an exit", 0 },
 	[OPT_SPIN] = { "spin", "N", "empty loops a round: time in the guest", 0 },
 	[OPT_HALT_MS] = { "halt-ms", "MS", "how long each HLT lasts", 5 },
@@ -165,7 +188,7 @@ static void build_descriptors(struct vm *vm)
 {
 	uint64_t *gdt = (void *)(vm->mem + TG_GDT);
 	uint64_t *gate = (void *)(vm->mem + TG_IDT + TG_VECTOR * 16);
-	uint64_t handler = CODE + (tg_handler - tg_start);
+	uint64_t handler = CODE + ((uintptr_t)tg_handler - (uintptr_t)tg_start);
 
 	gdt[1] = 0x00af9b000000ffffULL; /* code, long mode */
 	gdt[2] = 0x00cf93000000ffffULL; /* data */
@@ -178,7 +201,8 @@ static void fill_memory(struct vm *vm)
 	struct kvm_userspace_memory_region region = { 0 };
 
 	vm->size = TOUCH_BASE + (opt[OPT_VCPUS] * opt[OPT_TOUCH] + 1) * PAGE;
-	vm->mem = mmap(NULL, vm->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	vm->mem = mmap(NULL, vm->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1, 0);
 	if (vm->mem == MAP_FAILED)
 		die("no memory for %zu bytes of guest: %s", vm->size, strerror(errno));
 	/* One fault a page needs small pages. */
@@ -188,14 +212,20 @@ static void fill_memory(struct vm *vm)
 	must(ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
 	build_page_tables(vm);
 	build_descriptors(vm);
-	memcpy(vm->mem + CODE, tg_start, tg_end - tg_start);
+	memcpy(vm->mem + CODE, tg_start, (uintptr_t)tg_end - (uintptr_t)tg_start);
 }
 
 static void set_registers(struct vcpu *vcpu)
 {
-	struct kvm_segment code = { .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1 };
-	struct kvm_segment data = { .limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1 };
-	struct kvm_regs regs = { .rip = CODE, .rflags = 2, .rdi = PARAMS + vcpu->id * PAGE,
+	struct kvm_segment code = {
+		.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1
+	};
+	struct kvm_segment data = {
+		.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .db = 1, .s = 1, .g = 1
+	};
+	struct kvm_regs regs = { .rip = CODE,
+				 .rflags = 2,
+				 .rdi = PARAMS + vcpu->id * PAGE,
 				 .rsp = STACKS + (vcpu->id + 1) * PAGE };
 	struct kvm_mp_state running = { KVM_MP_STATE_RUNNABLE };
 	struct kvm_sregs sregs;
@@ -440,7 +470,8 @@ static void *waker_thread(void *arg)
 				vcpu->halted_ns += now - since[i];
 				since[i] = 0;
 				__atomic_store_n(&vcpu->params->halting, 0, __ATOMIC_RELEASE);
-				msi = (struct kvm_msi){ .address_lo = 0xfee00000 | i << 12, .data = TG_VECTOR };
+				msi = (struct kvm_msi){ .address_lo = 0xfee00000 | i << 12,
+							.data = TG_VECTOR };
 				must(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), "KVM_SIGNAL_MSI");
 			}
 		}
@@ -484,7 +515,9 @@ static void print_tids(const struct vcpu *vcpu)
 
 static void print_vcpu(const struct vcpu *vcpu)
 {
-	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io", "hlt", "msr", NULL };
+	static const char *const names[TG_NR] = {
+		"cpuid", "touch", NULL, "invlpg", "io", "hlt", "msr", NULL
+	};
 	const uint64_t *did = vcpu->params->did;
 
 	printf("{\"id\":%d,", vcpu->id);
@@ -494,10 +527,12 @@ static void print_vcpu(const struct vcpu *vcpu)
 		if (names[i])
 			printf("\"%s\":%" PRIu64 ",", names[i], did[i]);
 	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 "},", did[TG_CR3], did[TG_CR3]);
-	printf("\"host\":{\"io\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64 ",\"halted_ns\":%" PRIu64 "},",
+	printf("\"host\":{\"io\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64 ",\"halted_ns\":%" PRIu64
+	       "},",
 	       vcpu->host_io, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns);
 	/* Every write is an exit: --io, one a HLT, one a round. */
-	printf("\"exits\":{\"cpuid\":%" PRIu64 ",\"io\":%" PRIu64 ",\"hlt\":%" PRIu64 ",\"msr\":%" PRIu64 "}}",
+	printf("\"exits\":{\"cpuid\":%" PRIu64 ",\"io\":%" PRIu64 ",\"hlt\":%" PRIu64 ",\"msr\":%" PRIu64
+	       "}}",
 	       did[TG_CPUID], did[TG_IO] + did[TG_HLT] + vcpu->rounds, did[TG_HLT], did[TG_MSR]);
 }
 
@@ -555,7 +590,8 @@ static void parse(int argc, char **argv)
 
 	for (int i = 0; i < NR_OPTS; i++) {
 		opt[i] = options[i].dflt;
-		lo[i] = (struct option){ options[i].name, options[i].arg ? required_argument : no_argument, NULL, i };
+		lo[i] = (struct option){ options[i].name, options[i].arg ? required_argument : no_argument,
+					 NULL, i };
 	}
 	while ((c = getopt_long(argc, argv, "", lo, NULL)) != -1) {
 		if (c == '?')
@@ -567,7 +603,8 @@ static void parse(int argc, char **argv)
 		errno = 0;
 		opt[c] = optarg ? strtol(optarg, &end, 0) : 1;
 		if (optarg && (*end || end == optarg || opt[c] < 0 || errno)) {
-			fprintf(stderr, "tinyguest: --%s wants a number, not '%s'\n", options[c].name, optarg);
+			fprintf(stderr, "tinyguest: --%s wants a number, not '%s'\n", options[c].name,
+				optarg);
 			exit(2);
 		}
 	}
