@@ -28,10 +28,11 @@ struct collector {
 	unsigned int n_slots;
 	int uevent_fd;
 	sd_event_source *uevents, *events;
-	bool detached;		 /* by request: stay off until attach */
-	char relocated_for[128]; /* vendor module and build the programs were relocated against */
-	char life_failure[128];	 /* why vCPUs' ends are not seen, "" if they are */
-	char failure[256];	 /* of the last attempt to attach, "" if none */
+	bool detached;		   /* by request: stay off until attach */
+	enum es_attach_state told; /* at the last sample */
+	char relocated_for[128];   /* vendor module and build the programs were relocated against */
+	char life_failure[128];	   /* why vCPUs' ends are not seen, "" if they are */
+	char failure[256];	   /* of the last attempt to attach, "" if none */
 };
 
 static struct collector *to_collector(struct es_source *src)
@@ -175,13 +176,17 @@ static int sample(struct es_source *src, struct es_snapshot **out)
 	int r;
 
 	reconcile(c);
-	r = es_sampler_sample(c->sampler, &c->host, &s);
+	r = es_sampler_sample(c->sampler, &c->host, src->per_vcpu, &s);
 	if (r)
 		return r;
 	s->taken.interval_ns = ES_NONE;
 	fill_host(c, &s->host);
 	fill_health(c, &s->health);
 	*out = s;
+	if (c->told != attach_state(c)) {
+		c->told = attach_state(c);
+		src->changed(src->ctx);
+	}
 	return 0;
 }
 

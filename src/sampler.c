@@ -107,7 +107,10 @@ void es_sampler_free(struct es_sampler *sp)
 
 /* --- one slot --- */
 
-/* A copy of the slot as it was at one moment, cells in use only. */
+/*
+ * A copy of the slot as it was at one moment, cells in use only; NULL if its writer
+ * never rests (it holds the slot for less than a microsecond, so it must have died in it).
+ */
 static const struct es_slot *read_slot(struct es_sampler *sp, uint32_t idx)
 {
 	const struct es_slot *s = &sp->slots[idx];
@@ -125,9 +128,9 @@ static const struct es_slot *read_slot(struct es_sampler *sp, uint32_t idx)
 		c->cells_used = used;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&s->seq, __ATOMIC_RELAXED) == seq)
-			break;
+			return c;
 	}
-	return c;
+	return NULL;
 }
 
 static int take_cell(struct es_counts *counts, const struct es_cell *cell, bool latency)
@@ -173,6 +176,8 @@ static int take_slot(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint6
 	bool latency = es_loader_latency(sp->loader);
 	uint64_t unknown = 0;
 
+	if (!s)
+		return 0; /* what was read before stands */
 	for (unsigned int i = ES_CELL_NONE + 1; i < s->cells_used; i++) {
 		const struct es_cell *cell = &s->cells[i];
 
@@ -432,7 +437,8 @@ static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 	return 0;
 }
 
-static struct es_vm *new_view(const struct vm *vm)
+/* Each vCPU for itself is four fifths of a snapshot: only for who asks, and for the last word on a VM. */
+static struct es_vm *new_view(const struct vm *vm, bool per_vcpu)
 {
 	struct es_vm *view = es_vm_new(vm->id, vm->name);
 
@@ -446,10 +452,11 @@ static struct es_vm *new_view(const struct vm *vm)
 	view->state = vm->state;
 	view->paging = vm->paging;
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
-		struct es_vcpu *v = es_vm_add_vcpu(view, vm->vcpus[i]->vcpu_id);
+		const struct es_counts *counts = &vm->vcpus[i]->counts;
+		struct es_vcpu *v = per_vcpu ? es_vm_add_vcpu(view, vm->vcpus[i]->vcpu_id) : NULL;
 
-		if (!v || es_counts_copy(&v->counts, &vm->vcpus[i]->counts) ||
-		    es_counts_add(&view->counts, &vm->vcpus[i]->counts)) {
+		if ((per_vcpu && (!v || es_counts_copy(&v->counts, counts))) ||
+		    es_counts_add(&view->counts, counts)) {
 			es_vm_unref(view);
 			return NULL;
 		}
@@ -458,15 +465,17 @@ static struct es_vm *new_view(const struct vm *vm)
 }
 
 /* VMs that did nothing since the last call share their view with the last snapshot. */
-static int add_view(struct es_sampler *sp, struct vm *vm, struct es_snapshot *snap, uint64_t now)
+static int add_view(struct es_sampler *sp, struct vm *vm, bool per_vcpu, struct es_snapshot *snap,
+		    uint64_t now)
 {
 	enum es_vm_state state = vm_state(sp, vm, now);
 
-	if (vm->changed || state != vm->state || !vm->view) {
+	per_vcpu |= state == ES_VM_ENDED;
+	if (vm->changed || state != vm->state || !vm->view || (per_vcpu && !vm->view->n_per_vcpu)) {
 		struct es_vm *view;
 
 		vm->state = state;
-		view = new_view(vm);
+		view = new_view(vm, per_vcpu);
 		if (!view)
 			return -ENOMEM;
 		es_vm_unref(vm->view);
@@ -494,7 +503,8 @@ static void drop_ended(struct es_sampler *sp)
 	sp->n_vms = kept;
 }
 
-int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, struct es_snapshot **out)
+int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, bool per_vcpu,
+		      struct es_snapshot **out)
 {
 	struct es_snapshot *snap = es_snapshot_new();
 	struct timespec mono, real;
@@ -511,7 +521,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, str
 	for (size_t i = 0; !r && i < sp->n_vms; i++) {
 		r = read_vm(sp, sp->vms[i], now);
 		if (!r)
-			r = add_view(sp, sp->vms[i], snap, now);
+			r = add_view(sp, sp->vms[i], per_vcpu, snap, now);
 	}
 	if (r) {
 		es_snapshot_unref(snap);

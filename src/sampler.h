@@ -17,9 +17,11 @@ void es_sampler_free(struct es_sampler *sp);
  * Reads every slot in use; no system call for those. VMs seen for the first time
  * take their paging mode from host. *out: the living VMs, and each that ended since
  * the last call, once, with its final counts; its slots are free when this returns.
+ * per_vcpu: with each vCPU's own counts, as VMs that ended always come.
  * 0 or -ENOMEM (nothing is lost: the next call tells it).
  */
-int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, struct es_snapshot **out);
+int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, bool per_vcpu,
+		      struct es_snapshot **out);
 /* vCPUs that have a slot, and exits counted so far under codes that have no name. */
 unsigned int es_sampler_slots_used(const struct es_sampler *sp);
 uint64_t es_sampler_unknown_reasons(const struct es_sampler *sp);

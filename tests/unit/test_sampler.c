@@ -26,6 +26,7 @@ struct es_loader {
 
 static struct es_loader loader;
 static struct es_sampler *sampler;
+static bool per_vcpu;
 static const struct es_kvm_host host = { .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
 
 struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
@@ -105,7 +106,7 @@ static struct es_snapshot *sample(void)
 {
 	struct es_snapshot *s = NULL;
 
-	assert_int_equal(es_sampler_sample(sampler, &host, &s), 0);
+	assert_int_equal(es_sampler_sample(sampler, &host, per_vcpu, &s), 0);
 	assert_non_null(s);
 	return s;
 }
@@ -114,6 +115,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&loader, 0, sizeof(loader));
+	per_vcpu = true;
 	loader.attached = loader.latency = loader.life = true;
 	sampler = es_sampler_new(&loader, "/proc");
 	return sampler ? 0 : -1;
@@ -296,9 +298,16 @@ static void without_the_kprobe_vms_end_with_their_process(void **state)
 /* A slot whose writer never finishes must not hang the reader. */
 static void endless_writer_is_survived(void **state)
 {
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 3);
+	struct es_snapshot *s;
+
 	(void)state;
-	begin(0, 0x1000, 0, 5, CPUID, 3)->seq = 3;
 	es_snapshot_unref(sample());
+	slot->cells[1].count = 4;
+	slot->seq = 3;
+	s = sample();
+	assert_int_equal(es_exits_total(&s->vms[0]->counts), 3); /* what was read before stands */
+	es_snapshot_unref(s);
 }
 
 static void quiet_vm_shares_its_view(void **state)
@@ -321,6 +330,32 @@ static void quiet_vm_shares_its_view(void **state)
 	es_snapshot_unref(b);
 }
 
+/* Each vCPU for itself comes to who asks, also when the VM did nothing since; and with a VM's end. */
+static void vcpus_come_when_asked_for(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	per_vcpu = false;
+	begin(0, 0x1000, 0, 5, CPUID, 3);
+	begin(1, 0x1000, 1, 5, CPUID, 4);
+	s = sample();
+	assert_int_equal(s->vms[0]->n_vcpus, 2);
+	assert_int_equal(s->vms[0]->n_per_vcpu, 0);
+	assert_int_equal(es_exits_total(&s->vms[0]->counts), 7);
+	es_snapshot_unref(s);
+	per_vcpu = true;
+	s = sample();
+	assert_int_equal(s->vms[0]->n_per_vcpu, 2);
+	es_snapshot_unref(s);
+	per_vcpu = false;
+	end(0, 50);
+	end(1, 50);
+	s = sample();
+	assert_int_equal(s->vms[0]->n_per_vcpu, 2);
+	es_snapshot_unref(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -336,6 +371,7 @@ int main(void)
 		TEST(without_the_kprobe_vms_end_with_their_process),
 		TEST(endless_writer_is_survived),
 		TEST(quiet_vm_shares_its_view),
+		TEST(vcpus_come_when_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);

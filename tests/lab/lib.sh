@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# For the scenarios in this folder, which run inside the lab (each boots it for itself).
+# Uses lab/lib.sh: tap_*, kvm_*, ftrace_*, wait_for.
+
+. lab/lib.sh
+
+export EXITSTAT_SOCKET=${EXITSTAT_SOCKET:-/run/exitstat/exitstat.sock}
+daemon_log=/tmp/exitstatd.log
+daemon_pid=
+
+exitstat() { build/exitstat "$@"; }
+tinyguest() { build/lab/tinyguest "$@"; }
+
+# Starts the daemon and waits for its socket. Arguments go to the daemon.
+daemon_start()
+{
+	build/exitstatd "$@" >>"$daemon_log" 2>&1 &
+	daemon_pid=$!
+	wait_for 20 daemon_answers || {
+		echo "# the daemon does not answer:" && sed 's/^/# /' "$daemon_log"
+		return 1
+	}
+}
+
+daemon_answers() { exitstat status >/dev/null 2>&1; }
+
+daemon_stop()
+{
+	kill "$daemon_pid" 2>/dev/null
+	wait "$daemon_pid" 2>/dev/null
+	daemon_pid=
+}
+
+attached() { [ "$(exitstat status --format json | jq -r .attach)" = "${1:-attached}" ]; }
+
+# vms JQ: the VMs of a snapshot, through a jq filter; raw output.
+vms() { exitstat snapshot --format json 2>/dev/null | jq -r ".vms[] | $1"; }
+
+# reasons VM: "CODE COUNT" of one VM (a name, a pid or an id), sorted by code.
+reasons()
+{
+	exitstat snapshot --vm "$1" --format json |
+		jq -r '.vms[0].exits.reasons[] | "\(.code) \(.count)"' | sort -n
+}
+
+# ftrace_reasons [TID...]: "CODE COUNT" that ftrace counted for these threads (none named: all).
+ftrace_reasons()
+{
+	ftrace_hist_read | awk -v tids=" $* " '
+		tids ~ /^ +$/ || index(tids, " " $1 " ") { n[$2] += $3 }
+		END { for (c in n) print c, n[c] }' | sort -n
+}
+
+# same NAME A B: one test, the two texts are equal and not empty.
+same()
+{
+	if [ -n "$2" ] && [ "$2" = "$3" ]; then
+		tap_ok "$1"
+	else
+		tap_not_ok "$1"
+		diff <(echo "$2") <(echo "$3") | sed 's/^/# /'
+	fi
+}
+
+
+# sums_hold VM: the contract's sums in one snapshot of a VM.
+sums_hold()
+{
+	exitstat snapshot --vm "$1" --per-vcpu --format json | jq -e '.vms[0] as $v |
+		($v.exits.total == ([$v.exits.reasons[].count] | add)) and
+		($v.exits.time_ns == ([$v.exits.reasons[].time_ns] | add)) and
+		($v.exits.total == ([$v.per_vcpu[].exits.total] | add)) and
+		all($v.exits.reasons[]; (.hist | add) <= .count and .time_ns >= .max_ns)' >/dev/null
+}
+
+# Everything that can be lost is zero.
+nothing_lost()
+{
+	exitstat status --format json |
+		jq -e '.health | .dropped + .missed + .unattributed + .read_errors + .unknown_reasons == 0' >/dev/null
+}
