@@ -86,7 +86,8 @@ static int write_reasons(FILE *f, const struct es_top *t, const struct es_vm_row
 		return r;
 	}
 	es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
-	fprintf(f, "\n%s, by reason (EXITS and MAX since first seen, the rest of the last interval):\n", name);
+	fprintf(f, "\n%s, by reason (EXITS and MAX since first seen, the rest of the last interval):\n",
+		name);
 	es_layout(&l, es_reason_columns, table.order, table.n, false, st);
 	es_layout_heading(f, &l, st);
 	for (size_t i = 0; i < table.n; i++)

@@ -33,14 +33,21 @@ static void go_down(struct es_tui *t)
 	move_to(t, list(t)->at + 1);
 }
 
+/* The picture moves with the selection, so that what was below comes into sight. */
 static void page_up(struct es_tui *t)
 {
-	move_to(t, list(t)->at > list(t)->page ? list(t)->at - list(t)->page : 0);
+	struct es_tui_list *l = list(t);
+
+	l->scroll = l->scroll > l->page ? l->scroll - l->page : 0;
+	move_to(t, l->at > l->page ? l->at - l->page : 0);
 }
 
 static void page_down(struct es_tui *t)
 {
-	move_to(t, list(t)->at + list(t)->page);
+	struct es_tui_list *l = list(t);
+
+	l->scroll += l->page;
+	move_to(t, l->at + l->page);
 }
 
 static void go_first(struct es_tui *t)
