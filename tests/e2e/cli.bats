@@ -414,3 +414,34 @@ broken() {
 	[[ ${lines[-1]} == "exitstatd can"* ]]
 	[ "$status" -eq "$(grep -qE '^FAIL' <<<"$output" && echo 1 || echo 0)" ]
 }
+
+# --- what help is also used for ---
+
+@test "bash completion: verbs, options, words, VM names" {
+	serve "$recording"
+	PATH=$(dirname "$exitstat"):$PATH
+	complete() { :; }
+	# shellcheck disable=SC1091
+	source completions/exitstat.bash
+	try() {
+		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+		_exitstat
+		printf '%s ' "${COMPREPLY[@]}"
+	}
+	[ "$(try exitstat sna)" = "snapshot " ]
+	[ "$(try exitstat help sta)" = "status " ]
+	[ "$(try exitstat snapshot --per)" = "--per-vcpu " ]
+	[ "$(try exitstat snapshot --format '')" = "table json csv " ]
+	[ "$(try exitstat list --sort pa)" = "paging " ]
+	[ "$(try exitstat top --vm gu)" = "guest1 guest2 " ]
+}
+
+@test "the man page names each verb and option" {
+	local verb option
+	for verb in $("$exitstat" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+		grep -qE "^\*$verb\*|^\*[a-z]+\*, \*$verb\*" man/exitstat.1.scd
+		for option in $("$exitstat" "$verb" --help | grep -oE '^ .*--[a-z-]+ ' | grep -oE -- '--[a-z-]+'); do
+			grep -qE "^(\*-.\*, )?\*$option\*" man/exitstat.1.scd
+		done
+	done
+}

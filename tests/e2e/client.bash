@@ -13,7 +13,8 @@ client_teardown() {
 
 # record FILE LOOKS [ENDS [MORE]]: see recording.jq
 record() {
-	jq -n -c --argjson n "$2" --argjson ends "${3:-100000}" --argjson more "${4:-0}" -f tests/e2e/recording.jq >"$1"
+	jq -n -c --argjson n "$2" --argjson ends "${3:-100000}" --argjson more "${4:-0}" \
+		--argjson uid "$(id -u)" -f tests/e2e/recording.jq >"$1"
 }
 
 # serve FILE [OPTION]…: the daemon, ready; a look every 100 ms, so FILE runs ten times as fast as it was "recorded"

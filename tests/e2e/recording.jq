@@ -4,8 +4,8 @@
 #   guest1  4 vCPUs, npt: a second has 900 IOIO, 600 NPF, 140 CPUID
 #   guest2  2 vCPUs, shadow: 4000 INVLPG, 2100 EXCP_PF, 1700 WRITE_CR3; ends at look $ends
 #   idle3   paused: nothing
-#   one with a name that would control the terminal, one with a wide name; and $more others
-# jq -n -c --argjson n 100 --argjson ends 1000 --argjson more 0 -f recording.jq
+#   one with a name that would control the terminal, one with a wide name; and $more others; all owned by $uid
+# jq -n -c --argjson n 100 --argjson ends 1000 --argjson more 0 --argjson uid 0 -f recording.jq
 
 def hist($count; $bucket): [range(32) | if . == $bucket then $count else 0 end];
 
@@ -15,7 +15,7 @@ def reason($code; $name; $class; $count; $ns; $bucket):
 
 def vm($i; $name; $vcpus; $mode; $state; $ended; $lived; $reasons):
 	($reasons | map(.time_ns) | add // 0) as $outside
-	| { id: "vm-\($i)", name: $name, pid: (4200 + $i), vcpus: $vcpus, since_ns: 1000000000000, ended_ns: $ended,
+	| { id: "vm-\($i)", name: $name, pid: (4200 + $i), uid: $uid, vcpus: $vcpus, since_ns: 1000000000000, ended_ns: $ended,
 	    state: $state, paging: { mode: $mode, nested: false },
 	    exits: { total: ($reasons | map(.count) | add // 0), time_ns: $outside, reasons: $reasons },
 	    time: { guest_ns: ($lived * 100000000), kernel_ns: null, vmm_ns: null, idle_ns: ($lived * 50000000),

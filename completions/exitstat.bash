@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bash completion for exitstat. Verbs and options come from its --help, so that they cannot differ.
+
+_exitstat_verbs() {
+	exitstat --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p'
+}
+
+_exitstat_options() {
+	exitstat "$1" --help 2>/dev/null | sed -n 's/^ .*\(--[a-z][a-z-]*\).*/\1/p'
+}
+
+# The words that option $2 of verb $1 takes, where help names them: table|json|csv
+_exitstat_words() {
+	exitstat "$1" --help 2>/dev/null | sed -n "s/^ .*$2 \([a-z]*|[a-z|]*\).*/\1/p" | tr '|' '\n'
+}
+
+_exitstat_vms() {
+	exitstat list --format json 2>/dev/null | sed -n 's/^ *"name": "\([^"\\]*\)",$/\1/p'
+}
+
+_exitstat() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} IFS=$'\n'
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ] || [ "$COMP_CWORD$verb" = 2help ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_verbs)"$'\nhelp\n--help\n--version' -- "$cur")
+		return
+	fi
+	case $prev in
+	--vm)
+		mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_vms)" -- "$cur")
+		COMPREPLY=("${COMPREPLY[@]// /\\ }")
+		;;
+	--format | --sort) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_words "$verb" "$prev")" -- "$cur") ;;
+	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--for | --interval | -i | --rounds | -n) ;;
+	*) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_options "$verb")" -- "$cur") ;;
+	esac
+}
+
+complete -F _exitstat exitstat
