@@ -57,7 +57,7 @@ ASAN_PROGS := $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(PROGS))
 SKELS	:=
 ALL_EXTRA :=
 TEST_EXTRA :=
-DEMO	:= lab/demo
+DEMO	:= scripts/demo
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
