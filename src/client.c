@@ -27,6 +27,7 @@ struct es_client {
 	size_t out_len, out_sent;
 	char *in;
 	size_t in_len, in_cap, scanned;
+	uint64_t heard; /* bytes */
 };
 
 static int fail(char err[ES_CLIENT_ERR], int error, const char *format, ...)
@@ -115,6 +116,11 @@ int es_client_fd(const struct es_client *c)
 	return c->fd;
 }
 
+uint64_t es_client_heard(const struct es_client *c)
+{
+	return c->heard;
+}
+
 short es_client_events(const struct es_client *c)
 {
 	return (short)(POLLIN | (c->out_sent < c->out_len ? POLLOUT : 0));
@@ -180,6 +186,7 @@ static int fill_in(struct es_client *c, char err[ES_CLIENT_ERR])
 		if (n < 0)
 			return errno == EAGAIN ? 0 : gone(c, err);
 		c->in_len += (size_t)n;
+		c->heard += (uint64_t)n;
 		if (memchr(c->in + c->in_len - (size_t)n, '\n', (size_t)n))
 			return 0;
 	}
@@ -293,6 +300,7 @@ int es_client_call(struct es_client *c, const char *method, json_t *params, json
 		   char err[ES_CLIENT_ERR])
 {
 	int64_t until = now_ms() + ES_CLIENT_TIMEOUT_MS, left;
+	uint64_t heard = c->heard;
 	int r = es_client_send(c, method, params, err);
 
 	while (!r) {
@@ -302,6 +310,10 @@ int es_client_call(struct es_client *c, const char *method, json_t *params, json
 		if (r != -EAGAIN)
 			break;
 		r = 0;
+		/* A large answer on a busy host takes its time: only silence counts. */
+		if (c->heard != heard)
+			until = now_ms() + ES_CLIENT_TIMEOUT_MS;
+		heard = c->heard;
 		left = until - now_ms();
 		if (left <= 0)
 			return fail(err, ETIMEDOUT, "exitstatd does not answer on %s (waited %d s)", c->path,

@@ -47,7 +47,7 @@ static int ask(struct es_feed *f, enum es_feed_phase phase)
 	};
 
 	f->phase = phase;
-	f->sent_ns = now_ns();
+	f->sent_ns = f->heard_ns = now_ns();
 	return es_client_send(f->client, "exitstat.GetSnapshot", es_snapshot_params(&q), f->err);
 }
 
@@ -171,7 +171,10 @@ static int advance(struct es_feed *f)
 		return r;
 	if (f->phase == ES_FEED_RESTING)
 		return now_ns() >= f->round_ns + f->interval_ns ? begin_round(f) : -EAGAIN;
-	if (now_ns() < f->sent_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS)
+	if (es_client_heard(f->client) != f->heard)
+		f->heard_ns = now_ns();
+	f->heard = es_client_heard(f->client);
+	if (now_ns() < f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS)
 		return -EAGAIN;
 	snprintf(f->err, sizeof(f->err), "exitstatd does not answer on %s", f->socket);
 	return -ETIMEDOUT;
@@ -201,7 +204,7 @@ bool es_feed_slow(const struct es_feed *f)
 
 int es_feed_wait(const struct es_feed *f, int *fd, short *events)
 {
-	uint64_t now = now_ns(), until = f->sent_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS;
+	uint64_t now = now_ns(), until = f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS;
 
 	if (f->phase == ES_FEED_DOWN)
 		until = f->retry_ns;

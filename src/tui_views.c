@@ -79,7 +79,8 @@ static void draw_status(struct es_tui *t, unsigned int y)
 {
 	const struct es_tui_list *l = &t->lists[t->view];
 	const char *ellipsis = es_glyph(ES_GLYPH_ELLIPSIS, t->style.utf8);
-	char text[2 * ES_CELL_MAX], clean[2 * ES_CELL_MAX], clock[16];
+	char text[2 * ES_CELL_MAX], clean[2 * ES_CELL_MAX], clock[16], count[ES_CELL_MAX];
+	uint64_t dropped = t->feed->top->sum ? t->feed->top->sum->health.dropped : 0;
 	enum es_tone tone = ES_TONE_WARN;
 
 	clock_text(clock, sizeof(clock), t->feed->top);
@@ -94,6 +95,9 @@ static void draw_status(struct es_tui *t, unsigned int y)
 		snprintf(text, sizeof(text), "%s", t->feed->notice);
 	} else if (*l->filter && !t->editing) {
 		snprintf(text, sizeof(text), "only '%s': %zu shown; Esc shows all", l->filter, l->n);
+	} else if (dropped && dropped != ES_NONE) {
+		snprintf(text, sizeof(text), "too many vCPUs: %.32s events not counted, see `exitstat status`",
+			 es_fmt_group(count, dropped));
 	} else {
 		return;
 	}

@@ -30,10 +30,12 @@ void es_client_free(struct es_client *c); /* NULL is fine */
 int es_client_send(struct es_client *c, const char *method, json_t *params, char err[ES_CLIENT_ERR]);
 int es_client_fd(const struct es_client *c);
 short es_client_events(const struct es_client *c); /* POLLIN, and POLLOUT while the request is not all sent */
+/* Bytes received so far: while that grows the daemon is at work. */
+uint64_t es_client_heard(const struct es_client *c);
 /* *parameters is the caller's; -EAGAIN: the answer is not complete yet. */
 int es_client_receive(struct es_client *c, json_t **parameters, char err[ES_CLIENT_ERR]);
 
-/* Sends and waits for the answer. -ETIMEDOUT after ES_CLIENT_TIMEOUT_MS. */
+/* Sends and waits for the answer. -ETIMEDOUT after ES_CLIENT_TIMEOUT_MS of silence. */
 int es_client_call(struct es_client *c, const char *method, json_t *params, json_t **parameters,
 		   char err[ES_CLIENT_ERR]);
 

@@ -113,6 +113,7 @@ struct es_feed {
 	enum es_feed_phase phase;
 	struct es_snapshot *seed, *sum; /* of the round under way */
 	uint64_t round_ns, sent_ns, retry_ns;
+	uint64_t heard, heard_ns; /* bytes of the daemon, and when they came */
 	char *notice;		 /* the daemon's, or NULL */
 	bool lost;		 /* the daemon is gone, or does not answer */
 	char err[ES_CLIENT_ERR]; /* why */
