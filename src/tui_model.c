@@ -241,7 +241,8 @@ void es_top_summarise(const struct es_top *t, struct es_top_summary *out)
 		guest += c->time.guest_ns;
 		outside += time;
 	}
-	if (!t->now || t->now->taken.interval_ns == ES_NONE || !t->now->taken.interval_ns)
+	/* Where nothing is seen there is no rate of 0, too. */
+	if (!out->vms || !t->now || t->now->taken.interval_ns == ES_NONE || !t->now->taken.interval_ns)
 		return;
 	out->rate = es_per_second(total, t->now->taken.interval_ns);
 	out->outside = es_share(outside, guest + outside);

@@ -29,14 +29,37 @@ static enum es_tone tone_of(const void *row, const struct es_column *column)
 	return strcmp(column->key, "name") == 0 ? ES_TONE_STRONG : ES_TONE_PLAIN;
 }
 
-static void draw_nothing(struct es_tui *t, unsigned int y)
+/* Breaks lines at spaces, since the remedy tends to stand at the end. */
+static void draw_wrapped(unsigned int y, unsigned int end, unsigned int width, const char *text)
+{
+	char line[ES_CELL_MAX];
+
+	for (; *text && y < end; y++) {
+		size_t n = strlen(text), last = 0;
+
+		for (size_t i = 0; n > width && i <= width; i++)
+			last = text[i] == ' ' ? i : last;
+		n = n <= width ? n : last ? last : width;
+		snprintf(line, sizeof(line), "%.*s", (int)n, text);
+		es_screen_text(y, 2, 0, ES_TONE_WARN, line);
+		text += n + (text[n] == ' ');
+	}
+}
+
+static void draw_nothing(struct es_tui *t, unsigned int y, unsigned int end)
 {
 	const char *why = !t->feed->top->sum		  ? "waiting for the first answer of exitstatd"
 			  : *t->lists[ES_VIEW_VMS].filter ? "no VM of that name; Esc shows all"
 			  : t->hide_ended		  ? "no VM runs; e shows those that ended"
 							  : "no VM has been seen yet";
 
+	char notice[ES_CELL_MAX];
+
 	es_screen_text(y, 2, 0, ES_TONE_DIM, why);
+	if (!t->feed->notice || t->style.width < 20)
+		return;
+	es_text_clean(notice, sizeof(notice), t->feed->notice, t->style.utf8);
+	draw_wrapped(y + 2, end, t->style.width - 4, notice);
 }
 
 void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end)
@@ -58,6 +81,6 @@ void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end)
 		return;
 	es_tui_draw_table(t, table.order, table.n, first + 2, end, key_of, tone_of);
 	if (!table.n && end > first + 4)
-		draw_nothing(t, first + 4);
+		draw_nothing(t, first + 4, end);
 	es_vm_table_free(&table);
 }

@@ -358,6 +358,22 @@ fits() {
 	not_shown 'waiting'
 }
 
+@test "a notice is shown, and in full where there is nothing else to show" {
+	local snapshot notice="attached, but this KVM reports no kvm_exit (kvm_pvm does not): use a kernel with kvm_intel or kvm_amd"
+	snapshot=$(head -n 1 "$recording")
+	fake_daemon "{\"parameters\":{\"snapshot\":$snapshot,\"notice\":\"$notice\"}}"
+	top 80 24 --
+	shows '^attached, but this KVM reports no kvm_exit .*…$'
+	shows '^guest1 '
+	rm "$EXITSTAT_SOCKET"
+	fake_daemon "{\"parameters\":{\"snapshot\":$(jq -c '.vms = []' <<<"$snapshot"),\"notice\":\"$notice\"}}"
+	top 80 24 --
+	shows 'no VM has been seen yet'
+	shows '^  attached, but .* use a kernel$'
+	shows '^  with kvm_intel or kvm_amd$'
+	[[ $(line 2) == "0 VMs" ]]
+}
+
 @test "q and Ctrl-C leave a terminal as it was; so does SIGTERM" {
 	local how
 	serve "$recording"
