@@ -110,7 +110,7 @@ struct vcpu {
 	struct kvm_run *run;
 	struct tg_params *params; /* shared with the guest */
 	uint64_t rounds;
-	uint64_t host_io, host_ack, host_intr;
+	uint64_t host_io, host_ack, host_intr, run_ns;
 	uint64_t halted_ns;
 	bool done;
 	int turn; /* --threads-move: whose turn it is */
@@ -346,8 +346,11 @@ static bool next_round(struct vcpu *vcpu, uint64_t started)
 static bool step(struct vcpu *vcpu, uint64_t started)
 {
 	struct kvm_run *run = vcpu->run;
+	const uint64_t began = now_ns();
+	const int r = ioctl(vcpu->fd, KVM_RUN, 0);
 
-	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+	vcpu->run_ns += now_ns() - began;
+	if (r < 0) {
 		if (errno != EINTR)
 			die("KVM_RUN: %s", strerror(errno));
 		vcpu->host_intr++;
@@ -528,8 +531,8 @@ static void print_vcpu(const struct vcpu *vcpu)
 			printf("\"%s\":%" PRIu64 ",", names[i], did[i]);
 	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 "},", did[TG_CR3], did[TG_CR3]);
 	printf("\"host\":{\"io\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64 ",\"halted_ns\":%" PRIu64
-	       "},",
-	       vcpu->host_io, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns);
+	       ",\"run_ns\":%" PRIu64 "},",
+	       vcpu->host_io, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns, vcpu->run_ns);
 	/* Every write is an exit: --io, one a HLT, one a round. */
 	printf("\"exits\":{\"cpuid\":%" PRIu64 ",\"io\":%" PRIu64 ",\"hlt\":%" PRIu64 ",\"msr\":%" PRIu64
 	       "}}",
