@@ -9,6 +9,8 @@ DESTDIR	?=
 SBINDIR	?= $(PREFIX)/sbin
 BINDIR	?= $(PREFIX)/bin
 MANDIR	?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 BUILD	:= build
 
 CC	?= cc
@@ -105,9 +107,12 @@ install: all ## install to PREFIX (/usr/local), below DESTDIR
 	$(Q)install -m 755 $(BUILD)/exitstatd '$(DESTDIR)$(SBINDIR)/exitstatd'
 	$(Q)install -m 755 $(BUILD)/exitstat '$(DESTDIR)$(BINDIR)/exitstat'
 	$(Q)set -e$(foreach m,$(MAN),; install -D -m 644 $(m) '$(call man_dst,$(m))')
+	$(Q)install -D -m 644 completions/exitstat.bash '$(DESTDIR)$(BASHCOMPDIR)/exitstat'
+	$(Q)install -D -m 644 completions/_exitstat '$(DESTDIR)$(ZSHCOMPDIR)/_exitstat'
 
 uninstall: ## take away what install put there
-	$(Q)rm -f '$(DESTDIR)$(SBINDIR)/exitstatd' '$(DESTDIR)$(BINDIR)/exitstat' $(foreach m,$(MAN),'$(call man_dst,$(m))')
+	$(Q)rm -f '$(DESTDIR)$(SBINDIR)/exitstatd' '$(DESTDIR)$(BINDIR)/exitstat' $(foreach m,$(MAN),'$(call man_dst,$(m))') \
+		'$(DESTDIR)$(BASHCOMPDIR)/exitstat' '$(DESTDIR)$(ZSHCOMPDIR)/_exitstat'
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)

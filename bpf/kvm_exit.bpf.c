@@ -72,15 +72,29 @@ static __always_inline __u64 current_vcpu(void)
 	       bpf_core_field_offset(struct preempt_notifier, link);
 }
 
+/* A reader that meets an odd seq, or another one after than before, reads again. */
+static __always_inline void write_begin(struct es_slot *slot)
+{
+	(*(volatile __u32 *)&slot->seq)++;
+	barrier();
+}
+
+static __always_inline void write_end(struct es_slot *slot)
+{
+	barrier();
+	(*(volatile __u32 *)&slot->seq)++;
+}
+
 /* Remember who runs this vCPU now; a vCPU changes threads only by way of user space. */
 static __noinline int note_thread(struct es_slot *slot, __u32 idx)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_old;
+	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_old, *of_tid;
 
-	if (old == tid)
+	of_tid = bpf_map_lookup_elem(&threads, &tid);
+	if (old == tid && of_tid && *of_tid == idx)
 		return 0;
-	if (old) {
+	if (old && old != tid) {
 		of_old = bpf_map_lookup_elem(&threads, &old);
 		if (of_old && *of_old == idx)
 			bpf_map_delete_elem(&threads, &old);
@@ -109,7 +123,6 @@ static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
 	}
 	slot->kvm = kvm;
 	slot->vcpu_id = vcpu_id;
-	slot->uid = (__u32)bpf_get_current_uid_gid();
 	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
 	slot->cells_used = ES_CELL_NONE + 1;
 	slot->born_ns = bpf_ktime_get_ns();
@@ -161,7 +174,6 @@ static __noinline int cell_find(struct es_slot *slot, __u32 code, __u32 at)
 			return i;
 	}
 	if (used <= ES_CELL_NONE || used >= ES_CELLS) {
-		slot->lost++;
 		count_health(ES_HEALTH_SHORT_CELLS);
 		return ES_CELL_NONE;
 	}
@@ -250,9 +262,9 @@ int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
 	if (cell >= ES_CELLS)
 		return 0;
 
-	if (!latency && slot->state == ES_STATE_VMM)
+	if (!latency && (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW))
 		note_thread(slot, idx);
-	(*(volatile __u32 *)&slot->seq)++;
+	write_begin(slot);
 	if (latency) {
 		__u64 now = bpf_ktime_get_ns();
 
@@ -266,7 +278,7 @@ int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
 	slot->isa = isa;
 	slot->cell = cell;
 	slot->cells[cell].count++;
-	(*(volatile __u32 *)&slot->seq)++;
+	write_end(slot);
 
 	if (isa == ISA_VMX && reason > 0xffff)
 		count_flags(&slot->cells[cell], reason);
@@ -304,16 +316,16 @@ int BPF_PROG(kvm_entry, struct kvm_vcpu *vcpu)
 	slot = slot_of(vcpu, &idx);
 	if (!slot)
 		return 0;
-	if (slot->state == ES_STATE_VMM)
+	if (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW)
 		note_thread(slot, idx);
 
 	now = bpf_ktime_get_ns();
-	(*(volatile __u32 *)&slot->seq)++;
+	write_begin(slot);
 	if (slot->exit_ns)
 		close_exit(slot, now);
 	slot->state = ES_STATE_GUEST;
 	slot->since_ns = now;
-	(*(volatile __u32 *)&slot->seq)++;
+	write_end(slot);
 	return 0;
 }
 
@@ -323,6 +335,7 @@ int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited, bool valid)
 {
 	__u64 vcpu = current_vcpu();
 	__u32 *idx = bpf_map_lookup_elem(&vcpus, &vcpu);
+	__u64 now = bpf_ktime_get_ns();
 	struct es_slot *slot;
 
 	slot = idx ? bpf_map_lookup_elem(&slots, idx) : NULL;
@@ -330,12 +343,15 @@ int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited, bool valid)
 		count_health(ES_HEALTH_UNATTRIBUTED);
 		return 0;
 	}
-	(*(volatile __u32 *)&slot->seq)++;
+	/* A halt that began before the programs were attached is idle only since then. */
+	if (ns > now - slot->since_ns)
+		ns = now - slot->since_ns;
+	write_begin(slot);
 	slot->idle_ns += ns;
 	slot->idle_exit_ns += ns;
-	slot->since_ns = bpf_ktime_get_ns();
+	slot->since_ns = now;
 	slot->state = valid ? ES_STATE_KERNEL : ES_STATE_HALTED;
-	(*(volatile __u32 *)&slot->seq)++;
+	write_end(slot);
 	return 0;
 }
 
@@ -352,10 +368,10 @@ int BPF_PROG(kvm_userspace_exit)
 		count_health(ES_HEALTH_FOREIGN_RETURNS);
 		return 0;
 	}
-	(*(volatile __u32 *)&slot->seq)++;
+	write_begin(slot);
 	slot->state = ES_STATE_VMM;
 	slot->since_ns = bpf_ktime_get_ns();
-	(*(volatile __u32 *)&slot->seq)++;
+	write_end(slot);
 	return 0;
 }
 

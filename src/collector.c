@@ -73,7 +73,7 @@ static int reconcile(struct collector *c)
 	if (!c->host.kvm) {
 		es_loader_detach_exits(c->loader);
 		es_loader_detach_life(c->loader);
-		c->relocated_for[0] = 0;
+		c->relocated_for[0] = c->failure[0] = 0;
 		return 0;
 	}
 	if (!c->host.vendor && !c->host.pvm)
@@ -250,7 +250,7 @@ static int detach_op(struct es_source *src, char *err, size_t size)
 
 	(void)err, (void)size;
 	c->detached = true;
-	c->relocated_for[0] = 0;
+	c->relocated_for[0] = c->failure[0] = 0;
 	es_loader_detach_exits(c->loader);
 	return 0;
 }
@@ -264,8 +264,9 @@ static int attach_op(struct es_source *src, char *err, size_t size)
 		/* kvm.ko may be another one than the kprobe was put on. */
 		es_loader_detach_life(c->loader);
 		c->detached = false;
-		c->relocated_for[0] = 0;
 	}
+	if (!es_loader_attached(c->loader))
+		c->relocated_for[0] = 0; /* asked to try again */
 	r = reconcile(c);
 	if (r)
 		snprintf(err, size, "%s", c->failure);

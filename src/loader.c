@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+
+#include <linux/membarrier.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -66,6 +69,27 @@ static int explain(int r, const char *what, char *err, size_t size)
 	snprintf(err, size, "cannot %s: %s (%s)", what, strerror(-r),
 		 first_warning[0] ? first_warning : "no details");
 	return r;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/*
+ * Programs that had begun when their links went must have ended before the slots are
+ * ours. The barrier waits for an RCU grace period, which is what they run under; the
+ * kernel refuses it with nohz_full, then a time that is long for them must do.
+ */
+static void wait_for_programs(void)
+{
+	const struct timespec grace = { .tv_nsec = 20 * 1000 * 1000 };
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&grace, NULL);
 }
 
 static int drop_event(void *ctx, void *data, size_t size)
@@ -245,6 +269,11 @@ int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
 	if (r)
 		return explain(r, "load the exit programs", err, size);
 	es_loader_detach_exits(l);
+	/* What vCPUs did until now was not watched. */
+	for (unsigned int i = 0; i < l->n_slots; i++) {
+		if (l->slots[i].vcpu)
+			l->slots[i].since_ns = now_ns();
+	}
 	r = kvm_exit__attach(fresh);
 	if (r) {
 		kvm_exit__destroy(fresh);
@@ -272,22 +301,21 @@ static void close_interval(struct es_slot *s, uint64_t now)
 
 void es_loader_detach_exits(struct es_loader *l)
 {
-	const struct timespec grace = { .tv_nsec = 10 * 1000 * 1000 };
-	struct timespec now;
+
+	uint64_t now;
 
 	if (!l->exits)
 		return;
 	kvm_exit__detach(l->exits);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	/* A program that had begun ends in microseconds; until then the slots are not ours. */
-	nanosleep(&grace, NULL);
+	now = now_ns();
+	wait_for_programs();
 	l->missed_before += exits_missed(l->exits);
 	kvm_exit__destroy(l->exits);
 	l->exits = NULL;
 	if (!l->latency)
 		return;
 	for (unsigned int i = 0; i < l->n_slots; i++)
-		close_interval(&l->slots[i], (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec);
+		close_interval(&l->slots[i], now);
 }
 
 bool es_loader_attached(const struct es_loader *l)
@@ -309,11 +337,13 @@ struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
 void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 {
 	struct es_slot *s = &l->slots[slot];
+	int threads = bpf_map__fd(l->life->maps.threads);
+	uint32_t tid = s->tid, of_thread;
 	uint64_t vcpu = s->vcpu;
-	uint32_t tid = s->tid;
 
 	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vcpus), &vcpu);
-	bpf_map_delete_elem(bpf_map__fd(l->life->maps.threads), &tid);
+	if (!bpf_map_lookup_elem(threads, &tid, &of_thread) && of_thread == slot)
+		bpf_map_delete_elem(threads, &tid);
 	s->vcpu = 0;
 	s->ended_ns = now;
 }
@@ -348,7 +378,7 @@ uint64_t es_loader_health(const struct es_loader *l, enum es_health which)
 
 uint64_t es_loader_missed(struct es_loader *l)
 {
-	return l->missed_before + exits_missed(l->exits);
+	return l->missed_before + exits_missed(l->exits) + program_missed(l->life->progs.vcpu_destroy);
 }
 
 static void program_status(const struct bpf_program *p, bool attached, struct es_status *st)

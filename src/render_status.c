@@ -198,7 +198,7 @@ static const struct {
 	{ "unattributed", "unattributed", "events that belong to no vCPU known" },
 	{ "unknown_reasons", "unknown reasons",
 	  "exits with a code this version has no name for (counted by number)" },
-	{ "short_cells", "short of cells", "exits counted without their reason: too many kinds on one vCPU" },
+	{ "short_cells", "short of cells", "exits not in the totals: too many kinds of reason on one vCPU" },
 	{ "read_errors", "read errors", "kernel memory that could not be read" },
 	{ "ring_full", "ring full", "announcements not sent; found by the sampler anyway" },
 };

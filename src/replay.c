@@ -114,6 +114,8 @@ static int replay_sample(struct es_source *src, struct es_snapshot **out)
 	}
 	if (r < 0)
 		return r;
+	if (!rp->last) /* the file was cut after it was checked */
+		return -ENODATA;
 	*out = es_snapshot_ref(rp->last);
 	return 0;
 }

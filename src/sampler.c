@@ -221,7 +221,7 @@ static void identify(struct es_sampler *sp, struct vm *vm, const struct es_slot 
 	snprintf(comm, sizeof(comm), "%.*s", (int)sizeof(s->comm), s->comm);
 	es_identity_resolve(sp->proc, s->tgid, comm, &who);
 	vm->name = strdup(who.name);
-	vm->uid = who.uid == UINT32_MAX ? s->uid : who.uid;
+	vm->uid = who.uid;
 	/* One slot starts one vCPU at one time: never the same twice in a boot of the host. */
 	if (asprintf(&vm->id, "%u-%llx-%x", s->tgid, (unsigned long long)s->born_ns, slot) < 0)
 		vm->id = NULL;
@@ -335,9 +335,10 @@ static void end_orphans(struct es_sampler *sp, uint64_t now)
 
 /*
  * Beginnings and endings in the order in which they happened: a kvm pointer that
- * died and came again in between two calls is two VMs.
+ * died and came again in between two calls is two VMs. What began after now waits for
+ * the next call: only of what came before it are all endings surely seen by this scan.
  */
-static int follow_slots(struct es_sampler *sp, const struct es_kvm_host *host)
+static int follow_slots(struct es_sampler *sp, const struct es_kvm_host *host, uint64_t now)
 {
 	size_t n = 0;
 
@@ -346,6 +347,8 @@ static int follow_slots(struct es_sampler *sp, const struct es_kvm_host *host)
 		uint64_t ended = __atomic_load_n(&s->ended_ns, __ATOMIC_ACQUIRE);
 
 		if (!ended && !__atomic_load_n(&s->vcpu, __ATOMIC_ACQUIRE))
+			continue;
+		if (!sp->owner[i].vm && s->born_ns > now)
 			continue;
 		if (!sp->owner[i].vm) {
 			sp->happened[n].ns = s->born_ns;
@@ -517,7 +520,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	now = mono.tv_sec * NSEC_PER_SEC + mono.tv_nsec;
 	end_orphans(sp, now);
 	if (!r)
-		r = follow_slots(sp, host);
+		r = follow_slots(sp, host, now);
 	for (size_t i = 0; !r && i < sp->n_vms; i++) {
 		r = read_vm(sp, sp->vms[i], now);
 		if (!r)

@@ -75,7 +75,6 @@ struct es_slot {
 	__u8  cell;		/* cell of the exit being handled */
 	__u8  cells_used;	/* cells handed out, ES_CELL_NONE included */
 	__u8  isa;		/* kvm_exit's isa: 1 VMX, 2 SVM, 0 = no exit seen yet */
-	__u64 lost;		/* exits that found no cell: counted, reason unknown */
 
 	__u64 kvm;		/* struct kvm *: the VM */
 	__u64 born_ns;		/* when the vCPU was first seen */
@@ -83,7 +82,7 @@ struct es_slot {
 	__u32 vcpu_id;
 	__u32 tgid;		/* process and thread that ran the vCPU last */
 	__u32 tid;
-	__u32 uid;		/* of that thread, when first seen */
+	__u32 pad;
 	char  comm[16];		/* of the process' main thread, when first seen */
 
 	__u8  cell_of[ES_CELL_INDEX];
@@ -106,7 +105,7 @@ enum es_health {
 	ES_HEALTH_DROPPED,	/* events of a vCPU for which no slot was free */
 	ES_HEALTH_UNATTRIBUTED,	/* events that belong to no vCPU known */
 	ES_HEALTH_READ_ERRORS,	/* kernel memory that could not be read */
-	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell */
+	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell: in no VM's total */
 	ES_HEALTH_RING_FULL,	/* announcements that were not sent (the sampler finds them anyway) */
 	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
 	ES_HEALTH_MAX

@@ -208,6 +208,34 @@ static void address_used_again_is_another_vm(void **state)
 	es_snapshot_unref(s);
 }
 
+/* What is born during the scan waits: the end of who had its address before may not have been seen. */
+static void born_after_the_look_began_waits_for_the_next(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	begin(0, 0x1000, 0, now_ns() + 3600 * SEC, CPUID, 7);
+	s = sample();
+	assert_int_equal(s->n_vms, 0);
+	es_snapshot_unref(s);
+	loader.slots[0].born_ns = 5;
+	s = sample();
+	assert_int_equal(s->n_vms, 1);
+	es_snapshot_unref(s);
+}
+
+/* Whose VM it is is known from /proc alone: a process that is gone belongs to root. */
+static void owner_of_a_vanished_process_is_unknown(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	begin(0, 0x1000, 0, 5, CPUID, 7);
+	s = sample();
+	assert_int_equal(s->vms[0]->uid, UINT32_MAX);
+	es_snapshot_unref(s);
+}
+
 static void open_halt_is_idle_now_and_never_shrinks(void **state)
 {
 	struct es_slot *slot = begin(0, 0x1000, 0, 5, 0x78, 1);
@@ -364,6 +392,8 @@ int main(void)
 		TEST(two_vcpus_make_one_vm),
 		TEST(ended_vm_is_told_once_and_its_slots_are_free),
 		TEST(address_used_again_is_another_vm),
+		TEST(born_after_the_look_began_waits_for_the_next),
+		TEST(owner_of_a_vanished_process_is_unknown),
 		TEST(open_halt_is_idle_now_and_never_shrinks),
 		TEST(detached_leaves_intervals_closed),
 		TEST(counts_only_has_no_times),
