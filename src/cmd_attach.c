@@ -27,5 +27,6 @@ enum es_exit es_cmd_detach(const struct es_args *args)
 
 enum es_exit es_cmd_attach(const struct es_args *args)
 {
-	return call(args, "exitstat.Attach", "no longer detached: `exitstat status` tells what is counted now");
+	return call(args, "exitstat.Attach",
+		    "no longer detached: `exitstat status` tells what is counted now");
 }
