@@ -12,15 +12,7 @@ setup_file() {
 setup() {
 	bats_require_minimum_version 1.5.0
 	load client.bash
-	build=$(realpath "${BUILD:-build}")
-	exitstat=$(realpath "${EXITSTAT:-$build/exitstat}")
-	exitstatd=$build/exitstatd
-	dir=$BATS_TEST_TMPDIR
-	daemon=
-	pids=()
-	export EXITSTAT_SOCKET=$dir/s TZ=UTC
-	unset NO_COLOR TMUX NOTIFY_SOCKET JOURNAL_STREAM
-	recording=$BATS_FILE_TMPDIR/r
+	client_setup
 }
 
 teardown() {

@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154
-# What cli.bats and tui.bats share: a daemon that replays, and waiting for things. They set exitstatd, dir,
-# EXITSTAT_SOCKET, and pids, whose processes end with the test.
+# shellcheck shell=bash disable=SC2034,SC2154
+# What cli.bats and tui.bats share: the programs under test, a daemon that replays, and waiting for things.
+
+# Processes in pids end with the test.
+client_setup() {
+	build=$(realpath "${BUILD:-build}")
+	exitstat=$(realpath "${EXITSTAT:-$build/exitstat}")
+	exitstatd=$build/exitstatd
+	dir=$BATS_TEST_TMPDIR
+	daemon=
+	pids=()
+	export EXITSTAT_SOCKET=$dir/s TZ=UTC
+	unset NO_COLOR TMUX NOTIFY_SOCKET JOURNAL_STREAM
+	recording=$BATS_FILE_TMPDIR/r
+}
 
 client_teardown() {
 	local pid
