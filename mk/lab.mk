@@ -4,7 +4,7 @@ LAB_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE
 LAB_PRODUCTS := $(LAB)/tinyguest $(LAB)/guest.img
 TEST_EXTRA += $(LAB_PRODUCTS)
 
-$(LAB)/tinyguest: lab/guests/tinyguest.c lab/guests/tinyguest.S lab/guests/tinyguest.h mk/lab.mk
+$(LAB)/tinyguest: $(wildcard lab/guests/tinyguest*.[chS]) mk/lab.mk
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LAB_CFLAGS) -pthread -o $@ $(filter %.c %.S,$^)

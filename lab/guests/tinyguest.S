@@ -75,7 +75,53 @@ after_hlt:
 	begin TG_SPIN
 	end TG_SPIN
 
+	mov $TG_LEAF_ALL, %r8d
+	begin TG_FF
+	mov %r8d, %eax
+	xor %ecx, %ecx
+	cpuid
+	/* EDX:EAX exits, EBX:ECX cycles */
+	shl $32, %rdx
+	or %rdx, %rax
+	shl $32, %rbx
+	or %rbx, %rcx
+	cmp TG_FF_EXITS(%rdi), %rax
+	jbe 3f
+	cmp TG_FF_CYCLES(%rdi), %rcx
+	jae 4f
+3:
+	incq TG_FF_BAD(%rdi)
+4:
+	mov %rax, TG_FF_EXITS(%rdi)
+	mov %rcx, TG_FF_CYCLES(%rdi)
+	end TG_FF
+
 	out %al, $TG_PORT_ROUND
+	cmpq $0, TG_QUERY_AT(%rdi)
+	je tg_round
+
+	/* Each query's page is used before the first mark, so no fault follows it. */
+	mov TG_QUERY_AT(%rdi), %r8
+	mov TG_WANT + 8 * TG_QUERY(%rdi), %rsi
+1:
+	mov (%r8), %eax
+	mov %eax, (%r8)
+	add $TG_QUERY_SIZE, %r8
+	dec %rsi
+	jnz 1b
+	out %al, $TG_PORT_MARK
+	mov TG_QUERY_AT(%rdi), %r8
+	begin TG_QUERY
+	mov (%r8), %eax
+	mov 4(%r8), %ecx
+	cpuid
+	mov %eax, 8(%r8)
+	mov %ebx, 12(%r8)
+	mov %ecx, 16(%r8)
+	mov %edx, 20(%r8)
+	add $TG_QUERY_SIZE, %r8
+	end TG_QUERY
+	out %al, $TG_PORT_MARK
 	jmp tg_round
 
 /* IRET is no exit, but dropping the frame is as good and needs no stack switch. */

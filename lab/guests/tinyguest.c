@@ -7,13 +7,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,77 +24,20 @@
 #include <unistd.h>
 
 #include "tinyguest.h"
+#include "tinyguest_kernel.h"
+#include "tinyguest_options.h"
 
 #define PAGE	   4096UL
-#define MAX_VCPUS  64
-#define MAX_TOUCH  200000UL
 #define PML4	   0x1000UL
 #define PDPT	   0x2000UL
 #define PD	   0x3000UL
 #define CODE	   0x8000UL
 #define PARAMS	   0x10000UL  /* a page a vCPU */
 #define STACKS	   0x60000UL  /* a page a vCPU */
+#define QUERIES	   0x100000UL /* --leaves; up to PTS */
 #define PTS	   0x200000UL /* page tables, 4 KiB pages only */
 #define TOUCH_BASE 0x800000UL
 
-enum {
-	OPT_VCPUS,
-	OPT_CPUID,
-	OPT_TOUCH,
-	OPT_CR3,
-	OPT_INVLPG,
-	OPT_IO,
-	OPT_HLT,
-	OPT_MSR,
-	OPT_SPIN,
-	OPT_HALT_MS,
-	OPT_REPEAT,
-	OPT_FOREVER,
-	OPT_RATE,
-	OPT_PAUSE_MS,
-	OPT_PIN,
-	OPT_VMS,
-	OPT_CONCURRENT,
-	OPT_THREADS_MOVE,
-	OPT_HOLD,
-	OPT_WAIT,
-	OPT_HELP,
-	NR_OPTS
-};
-
-static const struct {
-	const char *name;
-	const char *arg;
-	const char *help;
-	long dflt;
-} options[NR_OPTS] = {
-	[OPT_VCPUS] = { "vcpus", "N", "vCPUs of each VM, each doing all of the below", 1 },
-	[OPT_CPUID] = { "cpuid", "N", "CPUID instructions a round (VM i does N + i)", 0 },
-	[OPT_TOUCH] = { "touch", "N", "fresh 4 KiB pages written a round", 0 },
-	[OPT_CR3] = { "cr3", "N", "reads and as many writes of CR3 a round", 0 },
-	[OPT_INVLPG] = { "invlpg", "N", "INVLPG instructions a round", 0 },
-	[OPT_IO] = { "io", "N", "port writes a round, served in user space", 0 },
-	[OPT_HLT] = { "hlt", "N",
-		      "HLTs a round; each is ended by an interrupt that the guest\n"
-		      "acknowledges with one port write",
-		      0 },
-	[OPT_MSR] = { "msr", "N", "reads of MSR 0x1b (APIC base) a round: always an exit", 0 },
-	[OPT_SPIN] = { "spin", "N", "empty loops a round: time in the guest", 0 },
-	[OPT_HALT_MS] = { "halt-ms", "MS", "how long each HLT lasts", 5 },
-	[OPT_REPEAT] = { "repeat", "N", "rounds", 1 },
-	[OPT_FOREVER] = { "forever", NULL, "rounds until SIGTERM or SIGINT", 0 },
-	[OPT_RATE] = { "rate", "N", "at most N rounds a second", 0 },
-	[OPT_PAUSE_MS] = { "pause-ms", "MS", "time in user space after each round", 0 },
-	[OPT_PIN] = { "pin", "CPU", "run all vCPUs on this CPU", -1 },
-	[OPT_VMS] = { "vms", "N", "VMs, one after the other, in this process", 1 },
-	[OPT_CONCURRENT] = { "concurrent", "N", "VMs alive at the same time (at least --vms that many)", 1 },
-	[OPT_THREADS_MOVE] = { "threads-move", NULL, "two threads take turns at each vCPU's KVM_RUN", 0 },
-	[OPT_HOLD] = { "hold", "SEC", "keep each VM alive that long after its work", 0 },
-	[OPT_WAIT] = { "wait", NULL, "create the first VMs, then wait for a line on stdin", 0 },
-	[OPT_HELP] = { "help", NULL, "this text", 0 },
-};
-
-static long opt[NR_OPTS];
 static volatile sig_atomic_t stopping;
 /* Who stops the guests must not meet one that is being made or destroyed. */
 static pthread_mutex_t vms_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -110,14 +51,14 @@ struct vcpu {
 	struct kvm_run *run;
 	struct tg_params *params; /* shared with the guest */
 	uint64_t rounds;
-	uint64_t host_io, host_ack, host_intr, run_ns;
+	uint64_t host_io, host_ack, host_intr, host_mark, run_ns;
 	uint64_t halted_ns;
 	bool done;
 	int turn; /* --threads-move: whose turn it is */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	pthread_t thread[2];
-	pid_t tid[2];
+	pid_t tid[3]; /* the third is the main thread's, for --leaves */
 };
 
 struct vm {
@@ -128,26 +69,9 @@ struct vm {
 	struct vcpu *vcpu;
 	pthread_t waker;
 	bool finished; /* the waker may end */
+	uint64_t tsc;  /* when it was made */
+	char *before;  /* --leaves: exit_stats at the first mark */
 };
-
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fputs("tinyguest: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(1);
-}
-
-static int must(int r, const char *what)
-{
-	if (r < 0)
-		die("%s: %s", what, strerror(errno));
-	return r;
-}
 
 static uint64_t now_ns(void)
 {
@@ -258,15 +182,37 @@ static void edit_lapic(struct vcpu *vcpu, bool enable)
 	must(ioctl(vcpu->fd, KVM_SET_LAPIC, &apic), "KVM_SET_LAPIC");
 }
 
+/* The leaves that KVM supports, and what --intel and --cpuid-entry say. */
+static void set_cpuid(struct vcpu *vcpu, int kvm)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[101];
+	} cpuid = { .head.nent = 100 };
+	struct kvm_cpuid_entry2 *e = cpuid.entry;
+
+	must(ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid), "KVM_GET_SUPPORTED_CPUID");
+	for (uint32_t i = 0; opt[OPT_INTEL] && i < cpuid.head.nent; i++) {
+		if (e[i].function == 0) {
+			memcpy(&e[i].ebx, "Genu", 4);
+			memcpy(&e[i].edx, "ineI", 4);
+			memcpy(&e[i].ecx, "ntel", 4);
+		}
+	}
+	if (opt[OPT_CPUID_ENTRY])
+		e[cpuid.head.nent++] = (struct kvm_cpuid_entry2){ .function = opt[OPT_CPUID_ENTRY],
+								  .eax = 0x11111111,
+								  .ebx = 0x22222222,
+								  .ecx = 0x33333333,
+								  .edx = 0x44444444 };
+	must(ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid), "KVM_SET_CPUID2");
+}
+
 static void create_vcpu(struct vm *vm, int kvm, int id)
 {
 	struct vcpu *vcpu = &vm->vcpu[id];
 	struct tg_params *p = (void *)(vm->mem + PARAMS + id * PAGE);
 	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[100];
-	} cpuid = { .head.nent = 100 };
 
 	*vcpu = (struct vcpu){ .vm = vm, .id = id, .params = p };
 	pthread_mutex_init(&vcpu->lock, NULL);
@@ -275,8 +221,7 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		die("mmap of a vCPU: %s", strerror(errno));
-	must(ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid), "KVM_GET_SUPPORTED_CPUID");
-	must(ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid), "KVM_SET_CPUID2");
+	set_cpuid(vcpu, kvm);
 	set_registers(vcpu);
 	edit_lapic(vcpu, true);
 	p->want[TG_CPUID] = opt[OPT_CPUID] + (opt[OPT_VMS] > 1 ? vm->number : 0);
@@ -287,6 +232,7 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 	p->want[TG_HLT] = opt[OPT_HLT];
 	p->want[TG_MSR] = opt[OPT_MSR];
 	p->want[TG_SPIN] = opt[OPT_SPIN];
+	p->want[TG_FF] = opt[OPT_FF];
 	p->touch_base = TOUCH_BASE + id * opt[OPT_TOUCH] * PAGE;
 	/* INVLPG of a page that is never used: no fault follows it. */
 	p->invlpg_at = TOUCH_BASE + opt[OPT_VCPUS] * opt[OPT_TOUCH] * PAGE;
@@ -294,7 +240,7 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 
 static void create_vm(struct vm *vm, int kvm, int number)
 {
-	*vm = (struct vm){ .number = number };
+	*vm = (struct vm){ .number = number, .tsc = __builtin_ia32_rdtsc() };
 	vm->fd = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
 	must(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL), "KVM_SET_TSS_ADDR");
 	must(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), "KVM_CREATE_IRQCHIP");
@@ -316,6 +262,7 @@ static void destroy_vm(struct vm *vm, int kvm)
 	}
 	close(vm->fd);
 	munmap(vm->mem, vm->size);
+	free(vm->before);
 	free(vm->vcpu);
 }
 
@@ -367,6 +314,9 @@ static bool step(struct vcpu *vcpu, uint64_t started)
 		return true;
 	case TG_PORT_ROUND:
 		return next_round(vcpu, started);
+	case TG_PORT_MARK:
+		vcpu->host_mark++;
+		return true;
 	}
 	return true;
 }
@@ -494,6 +444,25 @@ static void start_vm(struct vm *vm)
 		die("no more threads");
 }
 
+/* The other vCPUs are parked. What comes between the two marks is known: see
+ * fill_queries(). The queries go through KVM_RUN of this thread.
+ */
+static void ask_leaves(struct vm *vm)
+{
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct tg_params *p = vcpu->params;
+
+	p->want[TG_QUERY] = fill_queries((void *)(vm->mem + QUERIES));
+	p->query_at = QUERIES;
+	p->stop = 0;
+	vcpu->tid[2] = getpid();
+	while (vcpu->host_mark < 1)
+		step(vcpu, 0);
+	vm->before = read_exit_stats(vm->fd);
+	while (vcpu->host_mark < 2)
+		step(vcpu, 0);
+}
+
 static void finish_vm(struct vm *vm)
 {
 	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
@@ -504,6 +473,8 @@ static void finish_vm(struct vm *vm)
 	__atomic_store_n(&vm->finished, true, __ATOMIC_RELEASE);
 	if (opt[OPT_HLT])
 		pthread_join(vm->waker, NULL);
+	if (opt[OPT_LEAVES])
+		ask_leaves(vm);
 }
 
 /* --- telling ---------------------------------------------------------- */
@@ -511,16 +482,16 @@ static void finish_vm(struct vm *vm)
 static void print_tids(const struct vcpu *vcpu)
 {
 	printf("\"tids\":[%d", vcpu->tid[0]);
-	if (vcpu->tid[1])
-		printf(",%d", vcpu->tid[1]);
+	for (int i = 1; i < 3; i++)
+		if (vcpu->tid[i])
+			printf(",%d", vcpu->tid[i]);
 	printf("]");
 }
 
 static void print_vcpu(const struct vcpu *vcpu)
 {
-	static const char *const names[TG_NR] = {
-		"cpuid", "touch", NULL, "invlpg", "io", "hlt", "msr", NULL
-	};
+	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io",
+						  "hlt",   "msr",   NULL, "ff",	    "query" };
 	const uint64_t *did = vcpu->params->did;
 
 	printf("{\"id\":%d,", vcpu->id);
@@ -533,15 +504,36 @@ static void print_vcpu(const struct vcpu *vcpu)
 	printf("\"host\":{\"io\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64 ",\"halted_ns\":%" PRIu64
 	       ",\"run_ns\":%" PRIu64 "},",
 	       vcpu->host_io, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns, vcpu->run_ns);
-	/* Every write is an exit: --io, one a HLT, one a round. */
+	printf("\"ff\":{\"exits\":%" PRIu64 ",\"cycles\":%" PRIu64 ",\"bad\":%" PRIu64 "},",
+	       vcpu->params->ff_exits, vcpu->params->ff_cycles, vcpu->params->ff_bad);
+	if (opt[OPT_STATS]) {
+		printf("\"stats\":");
+		print_stats(vcpu->fd);
+		putchar(',');
+	}
+	/* Every write is an exit: --io, one a HLT, one a round, the marks. */
 	printf("\"exits\":{\"cpuid\":%" PRIu64 ",\"io\":%" PRIu64 ",\"hlt\":%" PRIu64 ",\"msr\":%" PRIu64
 	       "}}",
-	       did[TG_CPUID], did[TG_IO] + did[TG_HLT] + vcpu->rounds, did[TG_HLT], did[TG_MSR]);
+	       did[TG_CPUID] + did[TG_FF] + did[TG_QUERY],
+	       did[TG_IO] + did[TG_HLT] + vcpu->rounds + vcpu->host_mark, did[TG_HLT], did[TG_MSR]);
 }
 
+/* "tsc" is the life of the VM up to here, in cycles of the host's clock. */
 static void print_vm(const struct vm *vm)
 {
-	printf("{\"vm\":%d,\"pid\":%d,\"vcpus\":[", vm->number, getpid());
+	char *text = read_exit_stats(vm->fd);
+
+	printf("{\"vm\":%d,\"pid\":%d,\"fd\":%d,\"tsc\":%" PRIu64 ",\"exit_stats\":", vm->number, getpid(),
+	       vm->fd, (uint64_t)(__builtin_ia32_rdtsc() - vm->tsc));
+	print_text(text);
+	free(text);
+	if (opt[OPT_LEAVES]) {
+		printf(",\"exit_stats_before\":");
+		print_text(vm->before);
+		printf(",\"leaves\":");
+		print_queries((void *)(vm->mem + QUERIES), vm->vcpu[0].params->did[TG_QUERY]);
+	}
+	printf(",\"vcpus\":[");
 	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
 		if (i)
 			putchar(',');
@@ -552,71 +544,6 @@ static void print_vm(const struct vm *vm)
 }
 
 /* --- main ------------------------------------------------------------- */
-
-static void usage(void)
-{
-	printf("Usage: tinyguest [OPTION...]\n"
-	       "Runs a tiny KVM guest whose exits are known in advance and prints, one line of\n"
-	       "JSON a VM, what it did.\n");
-	for (int i = 0; i < NR_OPTS; i++) {
-		char left[32];
-		const char *nl = strchr(options[i].help, '\n');
-		int first = nl ? (int)(nl - options[i].help) : (int)strlen(options[i].help);
-
-		snprintf(left, sizeof(left), "--%s %s", options[i].name, options[i].arg ?: "");
-		printf("  %-18s %.*s", left, first, options[i].help);
-		if (nl)
-			printf("\n  %-18s %s", "", nl + 1);
-		if (options[i].dflt > 0)
-			printf(" (default %ld)", options[i].dflt);
-		putchar('\n');
-	}
-}
-
-static void check_options(void)
-{
-	if (opt[OPT_VCPUS] < 1 || opt[OPT_VCPUS] > MAX_VCPUS)
-		die("--vcpus wants 1 to %d", MAX_VCPUS);
-	if (opt[OPT_TOUCH] * opt[OPT_VCPUS] > (long)MAX_TOUCH)
-		die("--touch times --vcpus must not exceed %lu", MAX_TOUCH);
-	if (opt[OPT_CONCURRENT] < 1 || opt[OPT_REPEAT] < 1)
-		die("--concurrent and --repeat want at least 1");
-	if (opt[OPT_VMS] < opt[OPT_CONCURRENT])
-		opt[OPT_VMS] = opt[OPT_CONCURRENT];
-}
-
-static void parse(int argc, char **argv)
-{
-	struct option lo[NR_OPTS + 1] = { 0 };
-	char *end;
-	int c;
-
-	for (int i = 0; i < NR_OPTS; i++) {
-		opt[i] = options[i].dflt;
-		lo[i] = (struct option){ options[i].name, options[i].arg ? required_argument : no_argument,
-					 NULL, i };
-	}
-	while ((c = getopt_long(argc, argv, "", lo, NULL)) != -1) {
-		if (c == '?')
-			exit(2);
-		if (c == OPT_HELP) {
-			usage();
-			exit(0);
-		}
-		errno = 0;
-		opt[c] = optarg ? strtol(optarg, &end, 0) : 1;
-		if (optarg && (*end || end == optarg || opt[c] < 0 || errno)) {
-			fprintf(stderr, "tinyguest: --%s wants a number, not '%s'\n", options[c].name,
-				optarg);
-			exit(2);
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "tinyguest: '%s': no arguments but options; see --help\n", argv[optind]);
-		exit(2);
-	}
-	check_options();
-}
 
 /* The guests see it between two operations, so the numbers stay exact. */
 static void *signal_thread(void *arg)

@@ -6,6 +6,7 @@
 #define TG_PORT_IO    0xe9 /* --io */
 #define TG_PORT_ACK   0xea /* the guest took the interrupt that ended a HLT */
 #define TG_PORT_ROUND 0xeb /* a round is over */
+#define TG_PORT_MARK  0xec /* before the first and after the last query */
 #define TG_VECTOR     0x40
 #define TG_GDT	      0x4000
 #define TG_IDT	      0x5000
@@ -18,14 +19,26 @@
 #define TG_HLT	  5
 #define TG_MSR	  6
 #define TG_SPIN	  7
-#define TG_NR	  8
+#define TG_FF	  8
+#define TG_QUERY  9
+#define TG_NR	  10
 
 #define TG_WANT	      0
-#define TG_DID	      64
-#define TG_TOUCH_BASE 128
-#define TG_INVLPG_AT  136
-#define TG_HALTING    144
-#define TG_STOP	      152
+#define TG_DID	      80
+#define TG_TOUCH_BASE 160
+#define TG_INVLPG_AT  168
+#define TG_HALTING    176
+#define TG_STOP	      184
+#define TG_FF_EXITS   192
+#define TG_FF_CYCLES  200
+#define TG_FF_BAD     208
+#define TG_QUERY_AT   216
+
+#define TG_LEAF_ALL	 0x4fffffff /* all exits and their cycles */
+#define TG_LEAF_EXITS	 0x4ffffffe /* exits of one number */
+#define TG_LEAF_CYCLES	 0x4ffffffd /* and their cycles */
+#define TG_LEAF_CYCLES_2 0x4ffffffc /* the same */
+#define TG_QUERY_SIZE	 24
 
 #ifndef __ASSEMBLER__
 #include <stddef.h>
@@ -39,10 +52,20 @@ struct tg_params {
 	uint64_t invlpg_at;
 	uint64_t halting; /* set by the guest before HLT, cleared by who wakes it */
 	uint64_t stop;	  /* set from outside: end the round */
+	/* Last answer of TG_LEAF_ALL, and how many were not as they must be. */
+	uint64_t ff_exits, ff_cycles, ff_bad;
+	uint64_t query_at; /* where the guest finds what to ask, once its rounds are over */
+};
+
+struct tg_query {
+	uint32_t leaf, index;
+	uint32_t eax, ebx, ecx, edx;
 };
 
 _Static_assert(offsetof(struct tg_params, did) == TG_DID, "tinyguest.S");
 _Static_assert(offsetof(struct tg_params, stop) == TG_STOP, "tinyguest.S");
+_Static_assert(offsetof(struct tg_params, query_at) == TG_QUERY_AT, "tinyguest.S");
+_Static_assert(sizeof(struct tg_query) == TG_QUERY_SIZE, "tinyguest.S");
 
 extern const char tg_start[], tg_handler[], tg_end[];
 #endif
