@@ -9,7 +9,7 @@
 #include <exitstat/render.h>
 #include <exitstat/util.h>
 
-static void write_taken(FILE *f, uint64_t realtime_ns)
+void es_render_when(FILE *f, uint64_t realtime_ns)
 {
 	time_t s = (time_t)(realtime_ns / 1000000000);
 	struct tm tm;
@@ -46,7 +46,7 @@ static void write_title(FILE *f, const struct es_snapshot *s, const struct es_st
 	fprintf(f, " %s ", dot);
 	es_render_host(f, s, st);
 	fprintf(f, " %s ", dot);
-	write_taken(f, s->taken.realtime_ns);
+	es_render_when(f, s->taken.realtime_ns);
 	fprintf(f, "%s\n", es_sgr(ES_SGR_OFF, st));
 }
 

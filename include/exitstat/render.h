@@ -167,6 +167,8 @@ const char *es_paging_word(const struct es_vm *vm, char buf[ES_CELL_MAX]);
 
 /* "host1, Linux 6.1.0-26-amd64, AMD SVM" */
 void es_render_host(FILE *f, const struct es_snapshot *s, const struct es_style *st);
+/* "2026-11-22 10:00:00", local time. */
+void es_render_when(FILE *f, uint64_t realtime_ns);
 /* A table of reasons with their sum; nothing if there are none. */
 int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
 		      const struct es_column *sort, const struct es_style *st);
