@@ -6,7 +6,7 @@ _exitstat_verbs() {
 }
 
 _exitstat_options() {
-	exitstat "$1" --help 2>/dev/null | sed -n 's/^ .*\(--[a-z][a-z-]*\).*/\1/p'
+	exitstat "$1" --help 2>/dev/null | sed -n 's/^  [-a-z, ]\{4\}\(--[a-z][a-z-]*\).*/\1/p'
 }
 
 # The words that option $2 of verb $1 takes, where help names them: table|json|csv
