@@ -2,18 +2,14 @@
 /* exitstat snapshot: one look, or the difference of two. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <time.h>
 
 #include <exitstat/cli.h>
 #include <exitstat/diff.h>
 #include <exitstat/util.h>
 
 /* The daemon disconnects who is silent for 60 s. */
-#define PING_NS	    (20ULL * 1000000000)
-#define PROGRESS_NS 200000000ULL
+#define PING_NS (20ULL * 1000000000)
 
 const struct es_option es_snapshot_options[] = {
 	{ .name = "vm",
@@ -61,14 +57,6 @@ static void measurement_free(struct measurement *m)
 	free(m->notice);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static int take(struct measurement *m, struct es_snapshot **out)
 {
 	char *notice;
@@ -79,47 +67,6 @@ static int take(struct measurement *m, struct es_snapshot **out)
 	free(m->notice);
 	m->notice = notice;
 	return 0;
-}
-
-static void show_progress(const struct es_args *args, uint64_t gone)
-{
-	struct es_style st = es_style_for(stderr);
-	char done[ES_CELL_MAX], whole[ES_CELL_MAX];
-
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\rmeasuring: %s of %s, Ctrl-C to end now \033[K",
-			es_fmt_time(done, gone / 100000000 * 100000000, st.utf8),
-			es_fmt_time(whole, args->for_ns, st.utf8));
-}
-
-static void clear_progress(void)
-{
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
-}
-
-/* Ctrl-C as a readable fd: the first ends the wait, the next one the program. */
-static int interrupts_begin(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void interrupts_end(int fd)
-{
-	struct signalfd_siginfo si;
-	sigset_t set;
-
-	while (read(fd, &si, sizeof(si)) == sizeof(si))
-		;
-	close(fd);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static int ping(struct measurement *m)
@@ -134,26 +81,26 @@ static int ping(struct measurement *m)
 /* Waits for --for to pass, Ctrl-C, or the daemon's end, which is an error. */
 static int wait_for(struct measurement *m, const struct es_args *args)
 {
-	uint64_t start = now_ns(), pinged = start, now;
-	int sig = interrupts_begin(), r = 0;
+	uint64_t start = es_monotonic_ns(), pinged = start, now;
+	int sig = es_interrupts_begin(), r = 0;
 
-	while (!r && (now = now_ns()) - start < args->for_ns) {
+	while (!r && (now = es_monotonic_ns()) - start < args->for_ns) {
 		uint64_t left = args->for_ns - (now - start);
 		struct pollfd p[] = { { .fd = sig, .events = POLLIN },
 				      { .fd = es_client_fd(m->client), .events = POLLIN } };
 
-		show_progress(args, now - start);
-		left = left < PROGRESS_NS ? left : PROGRESS_NS;
+		es_progress_show(now - start, args->for_ns);
+		left = left < ES_PROGRESS_NS ? left : ES_PROGRESS_NS;
 		poll(p, ES_ARRAY_SIZE(p), (int)((left + 999999) / 1000000));
 		if (p[0].revents)
 			break;
-		if (!p[1].revents && now_ns() - pinged < PING_NS)
+		if (!p[1].revents && es_monotonic_ns() - pinged < PING_NS)
 			continue;
 		r = ping(m);
-		pinged = now_ns();
+		pinged = es_monotonic_ns();
 	}
-	clear_progress();
-	interrupts_end(sig);
+	es_progress_clear();
+	es_interrupts_end(sig);
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include <exitstat/client.h>
+#include <exitstat/guest.h>
 #include <exitstat/render.h>
 
 enum es_exit { ES_EXIT_OK, ES_EXIT_FAILED, ES_EXIT_USAGE, ES_EXIT_NO_VM };
@@ -29,6 +30,7 @@ struct es_args {
 	const struct es_column *sort;
 	bool per_vcpu;
 	bool batch;
+	bool watch;
 	const char *root; /* where /proc, /sys and /dev are looked for, "" usually */
 	char *const *operands;
 	int n_operands;
@@ -94,14 +96,29 @@ struct es_style es_style_for(FILE *f);
 /* Ends output to stdout: a full disk is an error, a reader that left is not. */
 enum es_exit es_finish_stdout(int error);
 
+/* CLOCK_MONOTONIC. */
+uint64_t es_monotonic_ns(void);
+/* Ctrl-C as a readable fd, until the end of which it does nothing else; a pending one is then forgotten. */
+int es_interrupts_begin(void);
+void es_interrupts_end(int fd);
+/* A line on stderr, if that is a terminal, to be shown again every ES_PROGRESS_NS. */
+#define ES_PROGRESS_NS 200000000ULL
+void es_progress_show(uint64_t gone_ns, uint64_t whole_ns);
+void es_progress_clear(void);
+/* false: Ctrl-C ended it early. */
+bool es_wait(uint64_t ns, bool progress);
+
 enum es_exit es_cmd_top(const struct es_args *args);
 enum es_exit es_cmd_list(const struct es_args *args);
 enum es_exit es_cmd_snapshot(const struct es_args *args);
+enum es_exit es_cmd_guest(const struct es_args *args);
+/* The same where CPUID is read as told. */
+enum es_exit es_guest_run(const struct es_args *args, es_cpuid_fn cpuid);
 enum es_exit es_cmd_status(const struct es_args *args);
 enum es_exit es_cmd_doctor(const struct es_args *args);
 enum es_exit es_cmd_detach(const struct es_args *args);
 enum es_exit es_cmd_attach(const struct es_args *args);
-extern const struct es_option es_top_options[], es_list_options[], es_snapshot_options[], es_status_options[],
-	es_doctor_options[];
+extern const struct es_option es_top_options[], es_list_options[], es_snapshot_options[], es_guest_options[],
+	es_status_options[], es_doctor_options[];
 
 #endif
