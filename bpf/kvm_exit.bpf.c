@@ -20,6 +20,7 @@
 #define VMX_HLT	  12   /* EXIT_REASON_HLT */
 #define SVM_HLT	  0x78 /* SVM_EXIT_HLT */
 #define NO_SLOT	  (-1)
+#define MAX_ERRNO 4095 /* the kernel's: pointers beyond -MAX_ERRNO are errors */
 #define CPU_CACHE 4096 /* a power of two; CPUs beyond it share entries, which only costs time */
 
 const volatile bool latency = true;
@@ -105,6 +106,28 @@ static __noinline int note_thread(struct es_slot *slot, __u32 idx)
 	return 0;
 }
 
+/*
+ * The VM's folder in debugfs, by its own word: one process may have many VMs. KVM leaves NULL or an
+ * error there when it made none.
+ */
+static __noinline int note_debugfs(struct es_slot *slot, __u64 vm)
+{
+	const struct kvm *kvm = (void *)vm;
+	const unsigned char *name = NULL;
+	struct dentry *dir = NULL;
+
+	if (!bpf_core_field_exists(kvm->debugfs_dentry))
+		return 0;
+	if (bpf_core_read(&dir, sizeof(dir), &kvm->debugfs_dentry))
+		return 0;
+	if (!dir || (__u64)dir >= (__u64)-MAX_ERRNO)
+		return 0;
+	if (bpf_core_read(&name, sizeof(name), &dir->d_name.name))
+		return 0;
+	bpf_probe_read_kernel_str(slot->debugfs, sizeof(slot->debugfs), name);
+	return 0;
+}
+
 /* Takes a free slot for a vCPU never seen before. */
 static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
 {
@@ -124,6 +147,7 @@ static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
 	slot->kvm = kvm;
 	slot->vcpu_id = vcpu_id;
 	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
+	note_debugfs(slot, kvm);
 	slot->cells_used = ES_CELL_NONE + 1;
 	slot->born_ns = bpf_ktime_get_ns();
 	note_thread(slot, idx);

@@ -11,7 +11,17 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct kvm;
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct kvm {
+	struct dentry *debugfs_dentry;
+};
 
 struct hlist_node {
 	struct hlist_node *next;

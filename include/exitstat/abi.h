@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define ES_ABI_VERSION	1
+#define ES_ABI_VERSION	2
 
 /*
  * Time buckets: bucket 0 holds [0, 64) ns, bucket i holds [2^(i+5), 2^(i+6)) ns,
@@ -32,6 +32,12 @@
 #define ES_CELLS	48
 #define ES_CELL_INDEX	512
 #define ES_CELL_NONE	0	/* cells[0] is never used, so 0 in cell_of[] is "none yet" */
+
+/*
+ * "PID-FD": 7 digits (the kernel's pids end at 4194304), a dash, 10 digits, NUL. With it a
+ * slot is a whole number of cache lines, so all slots lie in them alike.
+ */
+#define ES_DEBUGFS_NAME	20
 
 /* VMX exit reason bits above the basic reason (SDM Vol. 3, table 25-15 and 28.2). */
 enum es_flag {
@@ -82,7 +88,7 @@ struct es_slot {
 	__u32 vcpu_id;
 	__u32 tgid;		/* process and thread that ran the vCPU last */
 	__u32 tid;
-	__u32 pad;
+	char  debugfs[ES_DEBUGFS_NAME]; /* the VM's folder below debugfs' kvm/, "PID-FD"; "" = it has none */
 	char  comm[16];		/* of the process' main thread, when first seen */
 
 	__u8  cell_of[ES_CELL_INDEX];
