@@ -93,11 +93,13 @@ stop_job()
 }
 
 # For logged(): make takes the place of its process, so that the signal is make's. The
-# kernel's make must not see what ours (or a person's shell) has set.
+# kernel's make must not see what ours (or a person's shell) has set. RESOLVE_BTFIDS_FLAGS:
+# Linux 7 gives M= modules a BTF base of their own; ours refer to the kernel's, as stock ones do.
 kernel_make()
 {
 	exec env -i PATH="$PATH" HOME="${HOME:-/}" TMPDIR="${TMPDIR:-/tmp}" LC_ALL=C \
-		make --no-print-directory -C "$1" -j"${KP_JOBS:-$(nproc)}" "KERNELRELEASE=$release" "${@:2}"
+		make --no-print-directory -C "$1" -j"${KP_JOBS:-$(nproc)}" \
+		"KERNELRELEASE=$release" RESOLVE_BTFIDS_FLAGS= "${@:2}"
 }
 
 first_error()
