@@ -56,21 +56,21 @@ void es_progress_clear(void)
 		fputs("\r\033[K", stderr);
 }
 
-bool es_wait(uint64_t ns, bool progress)
+bool es_wait(int interrupts, uint64_t ns, bool progress)
 {
-	struct pollfd p = { .fd = es_interrupts_begin(), .events = POLLIN };
+	struct pollfd p = { .fd = interrupts, .events = POLLIN };
 	uint64_t start = es_monotonic_ns(), gone;
 
-	while (!p.revents && (gone = es_monotonic_ns() - start) < ns) {
-		uint64_t left = ns - gone;
+	do {
+		gone = es_monotonic_ns() - start;
+		uint64_t left = gone < ns ? ns - gone : 0;
 
 		if (progress)
 			es_progress_show(gone, ns);
 		left = left < ES_PROGRESS_NS ? left : ES_PROGRESS_NS;
 		poll(&p, 1, (int)((left + 999999) / 1000000));
-	}
+	} while (!p.revents && gone < ns);
 	if (progress)
 		es_progress_clear();
-	es_interrupts_end(p.fd);
 	return !p.revents;
 }

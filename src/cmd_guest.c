@@ -119,11 +119,12 @@ static enum es_exit show(const struct es_guest *g, const struct es_guest *now, c
 
 static enum es_exit show_change(const struct es_guest *before, const struct es_args *args, es_cpuid_fn cpuid)
 {
+	int interrupts = es_interrupts_begin(), r;
 	struct es_guest after, change;
 	enum es_exit status;
-	int r;
 
-	es_wait(args->for_ns, true);
+	es_wait(interrupts, args->for_ns, true);
+	es_interrupts_end(interrupts);
 	status = look(cpuid, &after);
 	if (status)
 		return status;
@@ -191,23 +192,24 @@ static enum es_exit watch(const struct es_args *args, es_cpuid_fn cpuid)
 {
 	uint64_t interval = args->interval_ns ? args->interval_ns : INTERVAL_DEFAULT_NS;
 	uint64_t next = es_monotonic_ns();
+	/* To the end: a Ctrl-C in the middle of a round ends it after that. */
+	int interrupts = es_interrupts_begin();
 	struct es_guest last = { 0 }, g;
 	enum es_exit status = ES_EXIT_OK;
-	bool on = true;
 
-	for (uint64_t round = 0; on && !status && (!args->rounds || round < args->rounds); round++) {
+	for (uint64_t round = 0; !status && (!args->rounds || round < args->rounds); round++) {
 		uint64_t now = es_monotonic_ns();
 
-		on = now >= next || es_wait(next - now, false);
+		/* Nobody reads it any more where SIGPIPE is ignored. */
+		if (ferror(stdout) || !es_wait(interrupts, now < next ? next - now : 0, false))
+			break;
 		/* From the start, so that rounds do not drift; a system that slept does not catch up. */
 		next = (now > next + interval ? now : next) + interval;
-		if (!on)
-			break;
 		status = look(cpuid, &g);
 		if (!status)
 			status = watch_round(&last, &g, round, args);
-		on = !ferror(stdout);
 	}
+	es_interrupts_end(interrupts);
 	es_guest_clear(&last);
 	return status;
 }

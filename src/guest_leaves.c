@@ -255,7 +255,12 @@ const char *es_guest_explain(es_cpuid_fn cpuid, char *buf, size_t size)
 	cpuid(LEAF_FEATURES, 0, features);
 	read_vendor(cpuid, LEAF_VENDOR, vendor);
 	name = hypervisor_name(vendor);
-	if (answers_as_patched(cpuid))
+	if (answers_as_patched(cpuid) && read_all(cpuid) < read_all(cpuid))
+		snprintf(buf, size,
+			 "the counters began anew while they were read (was the VM migrated or restored?); "
+			 "try "
+			 "again");
+	else if (answers_as_patched(cpuid))
 		snprintf(buf, size,
 			 "CPUID leaf 0x%x is answered, but its count stands still, so it is not KVM's: "
 			 "take it out of what the VMM sets as this VM's CPUID",

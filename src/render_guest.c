@@ -12,6 +12,12 @@
 
 #define GUEST_COLUMNS_MAX 10
 
+/* An exit is counted when it begins and its cycles when it ends, so a change may have cycles alone. */
+static bool occurred(const struct es_guest_count *c)
+{
+	return c->count || c->cycles;
+}
+
 /* --- columns --- */
 
 struct guest_row {
@@ -246,7 +252,7 @@ static int table_make(struct guest_table *t, const struct es_guest *sum, const s
 	for (size_t i = 0; i < sum->n_reasons; i++) {
 		const struct es_guest_count *c = now ? es_guest_find(now, sum->reasons[i].code) : NULL;
 
-		if (!sum->reasons[i].count)
+		if (!occurred(&sum->reasons[i]))
 			continue;
 		row.sum = sum->reasons[i];
 		row.rate = rate_of(c ? c->count : ES_NONE, now);
@@ -349,7 +355,7 @@ static void write_reasons(struct es_json *j, const struct es_guest *g)
 	for (size_t i = 0; i < g->n_reasons; i++) {
 		const struct es_guest_count *c = &g->reasons[i];
 
-		if (!c->count)
+		if (!occurred(c))
 			continue;
 		es_json_object(j, NULL);
 		es_json_u64(j, "code", c->code);

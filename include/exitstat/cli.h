@@ -105,8 +105,8 @@ void es_interrupts_end(int fd);
 #define ES_PROGRESS_NS 200000000ULL
 void es_progress_show(uint64_t gone_ns, uint64_t whole_ns);
 void es_progress_clear(void);
-/* false: Ctrl-C ended it early. */
-bool es_wait(uint64_t ns, bool progress);
+/* false: Ctrl-C, now or since es_interrupts_begin() gave interrupts, ended it early. */
+bool es_wait(int interrupts, uint64_t ns, bool progress);
 
 enum es_exit es_cmd_top(const struct es_args *args);
 enum es_exit es_cmd_list(const struct es_args *args);

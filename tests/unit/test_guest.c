@@ -541,6 +541,25 @@ static void unknown_is_a_dash_and_null(void **state)
 	es_guest_clear(&d);
 }
 
+/* An exit that had begun before the first look and ended after it. */
+static void cycles_alone_are_shown(void **state)
+{
+	struct es_guest a, b, d;
+	const struct es_guest_view all = { 0 };
+
+	(void)state;
+	two_looks(&a, &b);
+	es_guest_clear(&b);
+	add_exits(0x81, 0, 12345);
+	a_look(&b, 7000000000);
+	assert_int_equal(es_guest_diff(&a, &b, &d), 0);
+	_cleanup_free_ char *table = rendered(&d, &d, &all, &plain);
+	assert_non_null(strstr(table, "\nVMMCALL  hypercall        0        0     0%   12.3k "));
+	es_guest_clear(&a);
+	es_guest_clear(&b);
+	es_guest_clear(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +578,7 @@ int main(void)
 		cmocka_unit_test(hidden_kvm_counts_all_the_same),
 		cmocka_unit_test(tables),
 		cmocka_unit_test(unknown_is_a_dash_and_null),
+		cmocka_unit_test(cycles_alone_are_shown),
 	};
 
 	setenv("TZ", "UTC", 1);
