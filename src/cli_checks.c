@@ -13,6 +13,7 @@
 
 #include <exitstat/client.h>
 #include <exitstat/doctor.h>
+#include <exitstat/kernel_counts.h>
 #include <exitstat/util.h>
 
 #define GROUP	    "exitstat"
@@ -271,6 +272,23 @@ static void check_kvm(const struct es_doctor *d, struct es_check_result *r)
 		    k->kvm ? "kvm is there, but neither kvm_intel nor kvm_amd" : "not loaded");
 }
 
+/* A bonus, so it is fine either way. */
+static void check_patch(const struct es_doctor *d, struct es_check_result *r)
+{
+	char sys[PATH_MAX];
+
+	path_of(sys, d, "/sys");
+	if (!d->kvm.kvm)
+		say(r, ES_FINDING_OK, NULL, "KVM is not loaded, so there is nothing to look at yet");
+	else if (es_kernel_patched(sys))
+		say(r, ES_FINDING_OK, NULL,
+		    "there: KVM counts exits too, `exitstat status` compares, `exitstat guest` reads them in "
+		    "a guest");
+	else
+		say(r, ES_FINDING_OK, NULL,
+		    "not there, and not needed: KVM has no exit counters of its own to compare with");
+}
+
 static void check_dev_kvm(const struct es_doctor *d, struct es_check_result *r)
 {
 	if (exists(d, "/dev/kvm"))
@@ -355,6 +373,7 @@ const struct es_check es_checks[] = {
 	{ "CPU", check_cpu },
 	{ "KVM", check_kvm },
 	{ "KVM types", check_module_btf },
+	{ "KVM patch", check_patch },
 	{ "tracefs", check_tracefs },
 	{ "/dev/kvm", check_dev_kvm },
 	{ "exitstatd", check_daemon },

@@ -15,6 +15,7 @@
 #include <exitstat/source.h>
 #include <exitstat/util.h>
 
+#include "daemon_kernel.h"
 #include "loader.h"
 #include "sampler.h"
 #include "uevent.h"
@@ -23,8 +24,9 @@ struct collector {
 	struct es_source src; /* first: see source.h */
 	struct es_loader *loader;
 	struct es_sampler *sampler;
+	struct es_kernel_compare *kernel;
 	struct es_kvm_host host;
-	const char *proc;
+	const char *sys, *proc;
 	unsigned int n_slots;
 	int uevent_fd;
 	sd_event_source *uevents, *events;
@@ -49,13 +51,18 @@ static void wanted_build(const struct collector *c, char *buf, size_t size)
 
 static int attach(struct collector *c, const char *build)
 {
+	int r;
+
 	/* Also if it fails: the same build fails again, another one may not. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
 	c->failure[0] = c->life_failure[0] = 0;
 	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
 	if (!es_loader_life_attached(c->loader))
 		es_loader_attach_life(c->loader, c->life_failure, sizeof(c->life_failure));
-	return es_loader_attach_exits(c->loader, c->failure, sizeof(c->failure));
+	r = es_loader_attach_exits(c->loader, c->failure, sizeof(c->failure));
+	if (!r)
+		es_kernel_compare_attached(c->kernel);
+	return r;
 }
 
 /*
@@ -67,7 +74,7 @@ static int reconcile(struct collector *c)
 {
 	char build[sizeof(c->relocated_for)];
 
-	es_kvm_host_read("/sys", c->proc, &c->host);
+	es_kvm_host_read(c->sys, c->proc, &c->host);
 	if (c->detached)
 		return 0;
 	if (!c->host.kvm) {
@@ -166,7 +173,8 @@ static void fill_health(struct collector *c, struct es_health_counts *h)
 	h->missed = es_loader_missed(c->loader);
 	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED);
 	h->unknown_reasons = es_sampler_unknown_reasons(c->sampler);
-	h->read_errors = es_loader_health(c->loader, ES_HEALTH_READ_ERRORS);
+	h->read_errors =
+		es_loader_health(c->loader, ES_HEALTH_READ_ERRORS) + es_kernel_compare_errors(c->kernel);
 }
 
 static int sample(struct es_source *src, struct es_snapshot **out)
@@ -244,6 +252,27 @@ static void status(struct es_source *src, struct es_status *st)
 	add_features(c, st);
 }
 
+static const char *not_comparable(struct collector *c)
+{
+	if (!es_loader_attached(c->loader))
+		return "cannot be compared: the programs are not attached";
+	/* An ended VM's name may be another's by now, and its counters would be taken for those. */
+	if (!es_loader_life_attached(c->loader))
+		return "cannot be compared: the end of VMs is not seen (feature \"vcpu end\")";
+	return NULL;
+}
+
+static int kernel(struct es_source *src, bool all, uint32_t uid, struct es_kernel_report **out)
+{
+	struct collector *c = to_collector(src);
+	struct es_kernel_ask ask = { .all = all, .uid = uid };
+
+	reconcile(c);
+	ask.off = not_comparable(c);
+	*out = es_kernel_compare_run(c->kernel, c->sampler, &c->host, &ask);
+	return *out ? 0 : -ENOMEM;
+}
+
 static int detach_op(struct es_source *src, char *err, size_t size)
 {
 	struct collector *c = to_collector(src);
@@ -281,6 +310,7 @@ static void collector_free(struct es_source *src)
 	sd_event_source_disable_unref(c->events);
 	if (c->uevent_fd >= 0)
 		close(c->uevent_fd);
+	es_kernel_compare_free(c->kernel);
 	es_sampler_free(c->sampler);
 	es_loader_free(c->loader);
 	free(c);
@@ -289,6 +319,7 @@ static void collector_free(struct es_source *src)
 static const struct es_source_ops collector_ops = {
 	.sample = sample,
 	.status = status,
+	.kernel = kernel,
 	.detach = detach_op,
 	.attach = attach_op,
 	.free = collector_free,
@@ -332,6 +363,7 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 	}
 	c->src.ops = &collector_ops;
 	c->uevent_fd = -1;
+	c->sys = o->sys;
 	c->proc = o->proc;
 	c->n_slots = o->slots;
 	r = es_loader_new(o->slots, o->latency, &c->loader, err, size);
@@ -340,7 +372,8 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 		return r;
 	}
 	c->sampler = es_sampler_new(c->loader, c->proc);
-	r = c->sampler ? watch(c, event) : -ENOMEM;
+	c->kernel = es_kernel_compare_new(c->sys);
+	r = c->sampler && c->kernel ? watch(c, event) : -ENOMEM;
 	if (r < 0) {
 		snprintf(err, size, "cannot start: %s", strerror(-r));
 		collector_free(&c->src);

@@ -324,14 +324,18 @@ static void get_info(struct call *c)
 static void get_status(struct call *c)
 {
 	struct es_status *st = calloc(1, sizeof(*st));
+	struct es_kernel_report *kernel = NULL;
 	struct es_json j;
 
-	if (!st)
-		return;
-	c->sv->ops->status(c->sv->ctx, st);
-	begin(&j, NULL);
-	es_status_write(&j, "status", st);
-	c->reply = end(&j);
+	/* First the comparison: what goes wrong in it is counted in the status. */
+	if (st && !c->sv->ops->kernel(c->sv->ctx, c->peer->all, c->peer->uid, &kernel)) {
+		c->sv->ops->status(c->sv->ctx, st);
+		st->kernel = kernel;
+		begin(&j, NULL);
+		es_status_write(&j, "status", st);
+		c->reply = end(&j);
+	}
+	es_kernel_report_free(kernel);
 	free(st);
 }
 

@@ -258,6 +258,14 @@ static void status(void *ctx, struct es_status *st)
 	es_server_status(d->server, st);
 }
 
+static int kernel(void *ctx, bool all, uint32_t uid, struct es_kernel_report **out)
+{
+	struct daemon *d = ctx;
+
+	*out = NULL;
+	return d->source->ops->kernel ? d->source->ops->kernel(d->source, all, uid, out) : 0;
+}
+
 static int switched(struct daemon *d, int r)
 {
 	if (r == 0) {
@@ -284,6 +292,7 @@ static int attach(void *ctx, char *err, size_t size)
 static const struct es_service_ops service_ops = {
 	.refresh = refresh,
 	.status = status,
+	.kernel = kernel,
 	.detach = detach,
 	.attach = attach,
 };
@@ -398,6 +407,7 @@ static int open_source(struct daemon *d)
 	struct es_source_options o = {
 		.slots = (unsigned int)d->cfg.slots,
 		.latency = d->cfg.latency,
+		.sys = "/sys",
 		.proc = "/proc",
 		.replay = d->cfg.replay[0] ? d->cfg.replay : NULL,
 	};

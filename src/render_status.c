@@ -199,7 +199,8 @@ static const struct {
 	{ "unknown_reasons", "unknown reasons",
 	  "exits with a code this version has no name for (counted by number)" },
 	{ "short_cells", "short of cells", "exits not in the totals: too many kinds of reason on one vCPU" },
-	{ "read_errors", "read errors", "kernel memory that could not be read" },
+	{ "read_errors", "read errors",
+	  "kernel memory, or counters of a patched KVM, that could not be read" },
 	{ "ring_full", "ring full", "announcements not sent; found by the sampler anyway" },
 };
 
@@ -220,6 +221,182 @@ static void write_losses(FILE *f, const json_t *status, const struct es_style *s
 		es_fmt_group(a, number(health, "slots_used")), es_fmt_group(b, number(health, "slots_max")));
 }
 
+/* --- the kernel's own counters --- */
+
+#define KERNEL_ROWS 12 /* VMs in full; of more, only those that are not right */
+
+static const struct {
+	const char *word;
+	const char *of_many; /* in the summary */
+	bool right;
+} verdicts[] = {
+	{ "exact", "exact", true },
+	{ "within", "not known to the last exit yet", true },
+	{ "differ", "differ", false },
+	{ "unknown", "not known", false },
+};
+
+/* The verdict's place in the table; a word that is not in it is "unknown". */
+static size_t verdict_of(const json_t *vm)
+{
+	const char *word = json_string_value(json_object_get(vm, "verdict"));
+	size_t i = 0;
+
+	while (word && i < ES_ARRAY_SIZE(verdicts) - 1 && strcmp(verdicts[i].word, word))
+		i++;
+	return word ? i : ES_ARRAY_SIZE(verdicts) - 1;
+}
+
+static void kernel_name(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
+{
+	(void)width;
+	string(buf, vm, "name", st);
+}
+
+static void kernel_pid(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
+{
+	uint64_t pid = number(vm, "pid");
+
+	(void)width, (void)st;
+	if (pid == ES_NONE)
+		strcpy(buf, "-");
+	else
+		snprintf(buf, ES_CELL_MAX, "%llu", (unsigned long long)pid);
+}
+
+static void kernel_total(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
+{
+	(void)width, (void)st;
+	es_fmt_group(buf, number(vm, "kernel_total"));
+}
+
+static void kernel_bpf(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
+{
+	(void)width, (void)st;
+	es_fmt_group(buf, number(vm, "bpf_total"));
+}
+
+/* "CPUID 12 more by the kernel" of each reason that is off. */
+static void write_offs(FILE *f, const json_t *vm, const struct es_style *st)
+{
+	char name[ES_CELL_MAX], n[ES_CELL_MAX];
+	const json_t *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(vm, "differs"), i, d)
+	{
+		json_int_t off = json_integer_value(json_object_get(d, "off"));
+		uint64_t code = number(d, "code");
+
+		string(name, d, "name", st);
+		if (!strcmp(name, "-") && code != ES_NONE)
+			snprintf(name, sizeof(name), "reason %#llx", (unsigned long long)code);
+		es_fmt_group(n, off < 0 ? -(uint64_t)off : (uint64_t)off);
+		fprintf(f, "%s %s %s %s", i ? "," : ":", name, n, off < 0 ? "less" : "more");
+	}
+	if (i)
+		fputs(" by the kernel", f);
+}
+
+static void kernel_verdict(char buf[ES_CELL_MAX], const void *vm, unsigned int width,
+			   const struct es_style *st)
+{
+	const char *since = json_is_false(json_object_get(vm, "whole_life")) ? " since attached" : "";
+	const char *word = verdicts[verdict_of(vm)].word;
+	char text[ES_CELL_MAX], n[ES_CELL_MAX];
+	FILE *f = fmemopen(buf, ES_CELL_MAX, "w");
+
+	(void)width;
+	buf[0] = '\0';
+	if (!f)
+		return;
+	if (!strcmp(word, "unknown")) {
+		string(text, vm, "why", st);
+		fprintf(f, "not known: %s", text);
+	} else if (!strcmp(word, "differ")) {
+		fputs("DIFFER", f);
+		write_offs(f, vm, st);
+	} else if (!strcmp(word, "within")) {
+		fprintf(f, "agree within %s%s", es_fmt_group(n, number(vm, "within")), since);
+	} else {
+		fprintf(f, "exact%s", since);
+	}
+	fclose(f);
+	buf[ES_CELL_MAX - 1] = '\0';
+}
+
+static const struct es_column kernel_columns[] = {
+	{ .key = "vm", .title = "VM", .keep = 100, .cell = kernel_name },
+	{ .key = "pid", .title = "PID", .right = true, .keep = 50, .cell = kernel_pid },
+	{ .key = "kernel", .title = "KERNEL", .right = true, .keep = 80, .cell = kernel_total },
+	{ .key = "bpf", .title = "BPF", .right = true, .keep = 80, .cell = kernel_bpf },
+	{ .key = "verdict", .title = "EXITS", .keep = 90, .cell = kernel_verdict },
+	{ 0 },
+};
+
+static void write_kernel_sums(FILE *f, const size_t n[ES_ARRAY_SIZE(verdicts)], size_t all)
+{
+	char a[ES_CELL_MAX];
+	const char *between = ":";
+
+	fprintf(f, "%s VMs", es_fmt_group(a, all));
+	for (size_t i = 0; i < ES_ARRAY_SIZE(verdicts); i++)
+		if (n[i]) {
+			fprintf(f, "%s %s %s", between, es_fmt_group(a, n[i]), verdicts[i].of_many);
+			between = ",";
+		}
+	fputc('\n', f);
+}
+
+static int write_kernel_vms(FILE *f, const json_t *vms, const struct es_style *st)
+{
+	size_t all = json_array_size(vms), n[ES_ARRAY_SIZE(verdicts)] = { 0 }, shown = 0, hidden = 0, i;
+	static const size_t order[] = { 2, 3, 1, 0 }; /* differences first, then what is not known */
+	const void *rows[KERNEL_ROWS];
+	struct es_layout l;
+	const json_t *vm;
+
+	for (size_t k = 0; k < ES_ARRAY_SIZE(order); k++) {
+		const size_t v = order[k];
+
+		json_array_foreach(vms, i, vm)
+		{
+			if (verdict_of(vm) != v)
+				continue;
+			n[v]++;
+			if (verdicts[v].right && all > KERNEL_ROWS)
+				continue;
+			if (shown < KERNEL_ROWS)
+				rows[shown++] = vm;
+			else
+				hidden++;
+		}
+	}
+	if (all > KERNEL_ROWS)
+		write_kernel_sums(f, n, all);
+	if (!shown)
+		return 0;
+	es_layout(&l, kernel_columns, rows, shown, false, st);
+	es_layout_heading(f, &l, st);
+	for (i = 0; i < shown; i++)
+		es_layout_row(f, &l, rows[i], st);
+	if (hidden)
+		fprintf(f, "(and %zu more; all with --format json)\n", hidden);
+	return 0;
+}
+
+static int write_kernel(FILE *f, const json_t *status, const struct es_style *st)
+{
+	const json_t *k = json_object_get(status, "kernel_counters");
+	char detail[ES_CELL_MAX];
+
+	if (!json_is_object(k))
+		return 0; /* a recording, or an older daemon */
+	string(detail, k, "detail", st);
+	fprintf(f, "\n%sKERNEL COUNTERS%s  %s\n", es_sgr(ES_SGR_BOLD, st), es_sgr(ES_SGR_OFF, st), detail);
+	return write_kernel_vms(f, json_object_get(k, "vms"), st);
+}
+
 int es_render_status(FILE *f, const json_t *status, const struct es_style *st)
 {
 	int r;
@@ -231,5 +408,5 @@ int es_render_status(FILE *f, const json_t *status, const struct es_style *st)
 	r = write_programs(f, status, st);
 	write_features(f, status, st);
 	write_losses(f, status, st);
-	return r;
+	return r ? r : write_kernel(f, status, st);
 }

@@ -17,9 +17,11 @@
 #define NO_SLOT	     UINT32_MAX
 #define READ_TRIES   1000		/* a writer holds a slot for less than a microsecond */
 #define PARKED_NS    (1 * NSEC_PER_SEC) /* in user space for so long: maybe paused */
+#define SETTLED_NS   (1 * NSEC_PER_SEC) /* KVM counts an exit within so long after we did */
 
 struct vcpu {
 	uint32_t vcpu_id, slot, tid, seq;
+	uint64_t seq_ns; /* when that seq was first read */
 	uint8_t state;
 	uint64_t since_ns; /* in that state */
 	bool open;	   /* the state's time goes on */
@@ -30,14 +32,17 @@ struct vcpu {
 struct vm {
 	uint64_t kvm, since_ns, ended_ns;
 	char *id, *name;
+	char debugfs[ES_DEBUGFS_NAME];
 	uint32_t pid, uid;
+	enum es_isa isa;
 	enum es_paging paging;
 	struct vcpu **vcpus;
 	size_t n_vcpus, n_alive;
 	bool ending; /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
 	bool changed;
 	enum es_vm_state state;
-	struct es_vm *view; /* as in the last snapshot */
+	struct es_vm *view;	       /* as in the last snapshot */
+	struct es_kernel_track *track; /* NULL: never compared with the kernel's counters */
 };
 
 struct es_sampler {
@@ -89,6 +94,7 @@ static void vm_free(struct vm *vm)
 	free(vm->id);
 	free(vm->name);
 	es_vm_unref(vm->view);
+	free(vm->track);
 	free(vm);
 }
 
@@ -192,11 +198,15 @@ static int take_slot(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint6
 	if (latency)
 		take_time(&v->counts.time, s, v->open, now);
 	v->unknown = unknown;
+	if (v->seq != s->seq)
+		v->seq_ns = now;
 	v->seq = s->seq;
 	v->tid = s->tid;
 	v->state = s->state;
 	v->since_ns = s->since_ns;
 	vm->pid = s->tgid;
+	if (s->isa)
+		vm->isa = s->isa;
 	vm->changed = true;
 	sp->seen_exits |= s->isa != 0;
 	return 0;
@@ -249,6 +259,7 @@ static struct vm *new_vm(struct es_sampler *sp, uint32_t slot, const struct es_k
 		vm_free(vm);
 		return NULL;
 	}
+	snprintf(vm->debugfs, sizeof(vm->debugfs), "%.*s", (int)sizeof(s->debugfs), s->debugfs);
 	vm->kvm = s->kvm;
 	vm->pid = s->tgid;
 	vm->since_ns = s->born_ns;
@@ -534,6 +545,89 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	snap->taken.monotonic_ns = now;
 	snap->taken.realtime_ns = real.tv_sec * NSEC_PER_SEC + real.tv_nsec;
 	*out = snap;
+	return 0;
+}
+
+/* --- for who compares --- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+int es_sampler_follow(struct es_sampler *sp, const struct es_kvm_host *host)
+{
+	return follow_slots(sp, host, now_ns());
+}
+
+size_t es_sampler_vms(const struct es_sampler *sp)
+{
+	return sp->n_vms;
+}
+
+void es_sampler_vm(const struct es_sampler *sp, size_t i, struct es_sampler_vm *out)
+{
+	struct vm *vm = sp->vms[i];
+
+	*out = (struct es_sampler_vm){
+		.id = vm->id,
+		.name = vm->name,
+		.debugfs = vm->debugfs,
+		.pid = vm->pid,
+		.uid = vm->uid,
+		.isa = vm->isa,
+		.n_vcpus = vm->n_vcpus,
+		.ending = vm->ending,
+		.track = &vm->track,
+	};
+}
+
+/*
+ * May the last exit of this vCPU still be on its way to KVM's counter? A vCPU that did
+ * something after it (entered, returned) is past that, and so is one that does nothing for long.
+ * Counts only: entries are not seen, so only time tells.
+ */
+static bool in_flight(const struct es_sampler *sp, const struct vcpu *v, const struct es_slot *s,
+		      uint64_t now)
+{
+	if (s->state != ES_STATE_KERNEL && s->state != ES_STATE_HALTED)
+		return false;
+	if (es_loader_latency(sp->loader) && now > s->since_ns + SETTLED_NS)
+		return false;
+	return v->seq != s->seq || now < v->seq_ns + SETTLED_NS;
+}
+
+/* Slots above 191 are SVM's alone. */
+static unsigned int kernel_slot(uint8_t isa, uint32_t code)
+{
+	unsigned int slot = es_kernel_slot(code);
+
+	return isa == ES_ISA_SVM || slot < ES_KERNEL_OTHER ? slot : ES_KERNEL_OTHER;
+}
+
+int es_sampler_vm_counts(struct es_sampler *sp, size_t i, struct es_kernel_look *look)
+{
+	const struct vm *vm = sp->vms[i];
+
+	memset(&look->bpf, 0, sizeof(look->bpf));
+	memset(look->in_flight, 0, sizeof(look->in_flight));
+	for (size_t k = 0; k < vm->n_vcpus; k++) {
+		const struct vcpu *v = vm->vcpus[k];
+		const struct es_slot *s;
+
+		if (v->slot == NO_SLOT)
+			continue;
+		s = read_slot(sp, v->slot);
+		if (!s)
+			return -EAGAIN;
+		for (unsigned int c = ES_CELL_NONE + 1; c < s->cells_used; c++)
+			look->bpf.n[kernel_slot(s->isa, s->cells[c].code)] += s->cells[c].count;
+		if (s->cell > ES_CELL_NONE && s->cell < s->cells_used && in_flight(sp, v, s, now_ns()))
+			look->in_flight[kernel_slot(s->isa, s->cells[s->cell].code)]++;
+	}
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef EXITSTAT_SAMPLER_H
 #define EXITSTAT_SAMPLER_H
 
+#include <exitstat/kernel_counts.h>
 #include <exitstat/kvm_host.h>
 #include <exitstat/snapshot.h>
 
@@ -22,6 +23,29 @@ void es_sampler_free(struct es_sampler *sp);
  */
 int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, bool per_vcpu,
 		      struct es_snapshot **out);
+
+/*
+ * Between two samples: takes in vCPUs that came and went since the last one. Nothing is
+ * told by this, the next sample does. 0 or -ENOMEM.
+ */
+int es_sampler_follow(struct es_sampler *sp, const struct es_kvm_host *host);
+/* One of the VMs known; its strings are valid until the next sample. */
+struct es_sampler_vm {
+	const char *id, *name, *debugfs;
+	uint32_t pid, uid;
+	enum es_isa isa; /* ES_ISA_NONE: no exit yet */
+	size_t n_vcpus;
+	bool ending;			/* a vCPU of it is gone: so is the VM, or soon */
+	struct es_kernel_track **track; /* kept with the VM, freed with it */
+};
+size_t es_sampler_vms(const struct es_sampler *sp);
+void es_sampler_vm(const struct es_sampler *sp, size_t i, struct es_sampler_vm *out);
+/*
+ * What VM i's slots say now, and which of those exits KVM may not have counted yet (see struct
+ * es_kernel_look). 0, or -EAGAIN: a program is writing, look again.
+ */
+int es_sampler_vm_counts(struct es_sampler *sp, size_t i, struct es_kernel_look *look);
+
 /* vCPUs that have a slot, and exits counted so far under codes that have no name. */
 unsigned int es_sampler_slots_used(const struct es_sampler *sp);
 uint64_t es_sampler_unknown_reasons(const struct es_sampler *sp);

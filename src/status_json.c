@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The status as JSON: the members that docs/protocol.md lists under GetStatus. */
+#include <exitstat/reasons.h>
 #include <exitstat/status.h>
 #include <exitstat/util.h>
 
@@ -92,6 +93,60 @@ static void write_daemon(struct es_json *j, const struct es_status *st)
 	es_json_object_end(j);
 }
 
+static void write_differs(struct es_json *j, const struct es_kernel_vm *vm)
+{
+	es_json_array(j, "differs");
+	for (unsigned int i = 0; i < vm->n_differs && i < ES_KERNEL_DIFFERS; i++) {
+		const struct es_kernel_differ *d = &vm->differs[i];
+		const struct es_reason_info *info = es_reason_info(vm->isa, es_kernel_code(d->slot));
+		bool other = d->slot == ES_KERNEL_OTHER;
+
+		es_json_object(j, NULL);
+		es_json_u64(j, "code", other ? ES_NONE : es_kernel_code(d->slot));
+		es_json_string(j, "name", other ? "other" : info ? info->name : NULL);
+		es_json_u64(j, "kernel", d->kernel);
+		es_json_u64(j, "bpf", d->bpf);
+		es_json_i64(j, "off", d->off);
+		es_json_object_end(j);
+	}
+	es_json_array_end(j);
+}
+
+static void write_kernel_vm(struct es_json *j, const struct es_kernel_vm *vm)
+{
+	es_json_object(j, NULL);
+	es_json_string(j, "id", vm->id);
+	es_json_string(j, "name", vm->name);
+	es_json_u64(j, "pid", vm->pid);
+	es_json_string(j, "verdict", es_kernel_verdict_name(vm->verdict));
+	es_json_string(j, "why", vm->why[0] ? vm->why : NULL);
+	es_json_u64(j, "within", vm->within);
+	if (vm->verdict == ES_KERNEL_UNKNOWN)
+		es_json_null(j, "whole_life");
+	else
+		es_json_bool(j, "whole_life", vm->whole);
+	es_json_u64(j, "kernel_total", vm->kernel_total);
+	es_json_u64(j, "bpf_total", vm->bpf_total);
+	write_differs(j, vm);
+	es_json_object_end(j);
+}
+
+static void write_kernel(struct es_json *j, const struct es_kernel_report *r)
+{
+	if (!r) {
+		es_json_null(j, "kernel_counters");
+		return;
+	}
+	es_json_object(j, "kernel_counters");
+	es_json_bool(j, "present", r->present);
+	es_json_string(j, "detail", r->detail);
+	es_json_array(j, "vms");
+	for (size_t i = 0; i < r->n_vms; i++)
+		write_kernel_vm(j, &r->vms[i]);
+	es_json_array_end(j);
+	es_json_object_end(j);
+}
+
 void es_status_write(struct es_json *j, const char *key, const struct es_status *st)
 {
 	es_json_object(j, key);
@@ -103,5 +158,6 @@ void es_status_write(struct es_json *j, const char *key, const struct es_status 
 	write_features(j, st);
 	write_health(j, st);
 	write_daemon(j, st);
+	write_kernel(j, st->kernel);
 	es_json_object_end(j);
 }

@@ -15,6 +15,8 @@ struct es_service_ops {
 	/* sample if the newest view is too old, or lacks the vCPUs that are asked for */
 	void (*refresh)(void *ctx, bool per_vcpu);
 	void (*status)(void *ctx, struct es_status *st);
+	/* of all VMs, or of those of uid; *out is NULL where it cannot be asked. 0 or -ENOMEM */
+	int (*kernel)(void *ctx, bool all, uint32_t uid, struct es_kernel_report **out);
 	/* 0, or negative errno with a line in err */
 	int (*detach)(void *ctx, char *err, size_t size);
 	int (*attach)(void *ctx, char *err, size_t size);

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-event.h>
 
+#include <exitstat/kernel_counts.h>
 #include <exitstat/snapshot.h>
 #include <exitstat/status.h>
 
@@ -18,6 +19,11 @@ struct es_source_ops {
 	int (*sample)(struct es_source *src, struct es_snapshot **out);
 	/* Fills what the source knows; the daemon fills the rest. */
 	void (*status)(struct es_source *src, struct es_status *st);
+	/*
+	 * Compares a patched KVM's own counters with the source's, of all VMs or of those of uid.
+	 * NULL: this source cannot. 0 or -ENOMEM; *out is the caller's.
+	 */
+	int (*kernel)(struct es_source *src, bool all, uint32_t uid, struct es_kernel_report **out);
 	/* Take the programs off KVM and put them back. 0 or negative errno with a line in err. */
 	int (*detach)(struct es_source *src, char *err, size_t size);
 	int (*attach)(struct es_source *src, char *err, size_t size);
@@ -41,7 +47,7 @@ struct es_source {
 struct es_source_options {
 	unsigned int slots;	/* vCPUs at most */
 	bool latency;		/* false: counts only */
-	const char *proc;	/* "/proc" */
+	const char *sys, *proc;	/* "/sys", "/proc" */
 	const char *replay;	/* recording, or NULL */
 };
 

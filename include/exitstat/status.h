@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <exitstat/json.h>
+#include <exitstat/kernel_counts.h>
 #include <exitstat/snapshot.h>
 
 enum es_attach_state {
@@ -52,6 +53,8 @@ struct es_status {
 	uint64_t uptime_ns, cpu_ns, rss_bytes;
 	uint64_t samples, sample_ns_last, sample_ns_max;
 	uint64_t clients, clients_refused, requests;
+	/* of who asks; NULL: cannot be asked of this source */
+	const struct es_kernel_report *kernel;
 };
 
 const char *es_attach_state_name(enum es_attach_state s);	/* "waiting", "attached", … */

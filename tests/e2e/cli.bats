@@ -252,6 +252,16 @@ one_error() {
 	grep -qE '^Daemon +up ' <<<"$output"
 	run -0 "$exitstat" status --format json
 	jq -e '.attach == "replay" and .daemon.requests >= 1' <<<"$output"
+	# Nobody can ask the kernel about a recording.
+	jq -e 'has("kernel_counters") and .kernel_counters == null' <<<"$output"
+	run -0 "$exitstat" status
+	[[ $output != *"KERNEL COUNTERS"* ]]
+}
+
+@test "status where KVM is not patched says so" {
+	fake_daemon '{"parameters":{"status":{"kernel_counters":{"present":false,"detail":"not present (KVM is not patched)","vms":[]}}}}'
+	run -0 "$exitstat" status
+	[[ ${lines[-1]} == "KERNEL COUNTERS  not present (KVM is not patched)" ]]
 }
 
 @test "detach and attach: what the daemon refuses is one line, status 1" {
@@ -341,7 +351,11 @@ good_root() {
 	good_root
 	run -0 "$exitstat" doctor --root "$root"
 	[[ $output == *"kvm_amd, nested paging on (npt=Y)"*"exitstatd can measure here." ]]
-	[ "$(grep -cE '^ok ' <<<"$output")" -eq 14 ]
+	[ "$(grep -cE '^ok ' <<<"$output")" -eq 15 ]
+	grep -qE '^ok +KVM patch +not there' <<<"$output"
+	touch "$root/sys/module/kvm/parameters/exit_cpuid"
+	run -0 "$exitstat" doctor --root "$root"
+	grep -qE '^ok +KVM patch +there' <<<"$output"
 	echo N >"$root/sys/module/kvm_amd/parameters/npt"
 	run -0 "$exitstat" doctor --root "$root"
 	[[ $output == *"kvm_amd, nested paging off (npt=N)"* ]]
@@ -404,7 +418,7 @@ broken() {
 @test "doctor on this very host: a finding for each check, and a verdict" {
 	run "$exitstat" doctor
 	[[ $status -eq 0 || $status -eq 1 ]]
-	[ "$(grep -cE '^(ok|warn|FAIL) ' <<<"$output")" -eq 14 ]
+	[ "$(grep -cE '^(ok|warn|FAIL) ' <<<"$output")" -eq 15 ]
 	[[ ${lines[-1]} == "exitstatd can"* ]]
 	[ "$status" -eq "$(grep -qE '^FAIL' <<<"$output" && echo 1 || echo 0)" ]
 }

@@ -162,7 +162,7 @@ static void list(void **state)
 
 static void status(void **state)
 {
-	static const char *const names[] = { "cli-status-full", "cli-status-empty" };
+	static const char *const names[] = { "cli-status-full", "cli-status-many", "cli-status-empty" };
 
 	(void)state;
 	for (size_t i = 0; i < ES_ARRAY_SIZE(names); i++) {

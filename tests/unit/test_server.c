@@ -85,7 +85,13 @@ static int no_switch(void *ctx, char *err, size_t size)
 	return 0;
 }
 
-static const struct es_service_ops ops = { no_refresh, burn, no_switch, no_switch };
+static int no_kernel(void *ctx, bool all, uint32_t uid, struct es_kernel_report **out)
+{
+	(void)ctx, (void)all, (void)uid, (void)out;
+	return 0;
+}
+
+static const struct es_service_ops ops = { no_refresh, burn, no_kernel, no_switch, no_switch };
 
 static void fill_store(size_t n)
 {

@@ -25,6 +25,9 @@ static struct fake {
 	unsigned int refreshed, asked, detached;
 	int result;
 	bool per_vcpu; /* asked for by the last refresh */
+	bool kernel;   /* KVM is patched */
+	unsigned int compared;
+	struct es_peer compared_for;
 } fake;
 
 static void fake_refresh(void *ctx, bool per_vcpu)
@@ -41,6 +44,46 @@ static void fake_status(void *ctx, struct es_status *st)
 	st->clients = 3;
 }
 
+/* One VM of each verdict. */
+static int fake_kernel(void *ctx, bool all, uint32_t uid, struct es_kernel_report **out)
+{
+	struct es_kernel_report *r;
+
+	((struct fake *)ctx)->compared++;
+	((struct fake *)ctx)->compared_for = (struct es_peer){ uid, all };
+	if (((struct fake *)ctx)->result)
+		return ((struct fake *)ctx)->result;
+	if (!((struct fake *)ctx)->kernel)
+		return 0;
+	r = calloc(1, sizeof(*r));
+	r->present = true;
+	strcpy(r->detail, "compared");
+	r->n_vms = 4;
+	r->vms = calloc(r->n_vms, sizeof(*r->vms));
+	for (size_t i = 0; i < r->n_vms; i++)
+		r->vms[i] = (struct es_kernel_vm){
+			.id = strdup("1-1"),
+			.name = strdup("web"),
+			.pid = 100,
+			.isa = ES_ISA_SVM,
+			.verdict = (enum es_kernel_verdict)i,
+			.within = i == ES_KERNEL_EXACT	  ? 0
+				  : i == ES_KERNEL_WITHIN ? 3
+							  : ES_NONE,
+			.whole = i == ES_KERNEL_EXACT,
+			.kernel_total = i ? 7 : ES_NONE,
+			.bpf_total = i ? 8 : ES_NONE,
+		};
+	strcpy(r->vms[ES_KERNEL_UNKNOWN].why, "it ended");
+	r->vms[ES_KERNEL_DIFFER].n_differs = 2;
+	r->vms[ES_KERNEL_DIFFER].differs[0] =
+		(struct es_kernel_differ){ .slot = 0x72, .kernel = 5, .bpf = 6, .off = -1 };
+	r->vms[ES_KERNEL_DIFFER].differs[1] =
+		(struct es_kernel_differ){ .slot = ES_KERNEL_OTHER, .kernel = 2, .bpf = 1, .off = 1 };
+	*out = r;
+	return 0;
+}
+
 static int fake_detach(void *ctx, char *err, size_t size)
 {
 	((struct fake *)ctx)->detached++;
@@ -49,7 +92,7 @@ static int fake_detach(void *ctx, char *err, size_t size)
 	return ((struct fake *)ctx)->result;
 }
 
-static const struct es_service_ops ops = { fake_refresh, fake_status, fake_detach, fake_detach };
+static const struct es_service_ops ops = { fake_refresh, fake_status, fake_kernel, fake_detach, fake_detach };
 
 static void put(uint64_t at_s, uint64_t exits)
 {
@@ -367,7 +410,64 @@ static void info_and_status(void **state)
 	assert_string_equal(json_string_value(json_object_get(st, "attach")), "waiting");
 	assert_string_equal(json_string_value(json_object_get(st, "notice")), "no \"KVM\" yet");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(st, "daemon"), "clients")), 3);
+	assert_true(json_is_null(json_object_get(st, "kernel_counters")));
 	json_decref(a);
+}
+
+/* A member that is as JSON text says. */
+static void expect_json(const json_t *got, const char *text)
+{
+	json_t *want = json_loads(text, 0, NULL);
+
+	assert_non_null(want);
+	if (!json_equal(got, want))
+		fail_msg("got %s, expected %s", json_dumps(got, 0), text);
+	json_decref(want);
+}
+
+static void status_compares_with_the_kernel(void **state)
+{
+	json_t *a, *k;
+
+	(void)state;
+	fake.kernel = true;
+	a = ask(&root, "{\"method\":\"exitstat.GetStatus\"}");
+	k = json_object_get(json_object_get(json_object_get(a, "parameters"), "status"), "kernel_counters");
+	expect_json(
+		k,
+		"{\"present\":true,\"detail\":\"compared\",\"vms\":["
+		"{\"id\":\"1-1\",\"name\":\"web\",\"pid\":100,\"verdict\":\"unknown\",\"why\":\"it ended\","
+		"\"within\":null,\"whole_life\":null,\"kernel_total\":null,\"bpf_total\":null,\"differs\":[]}"
+		","
+		"{\"id\":\"1-1\",\"name\":\"web\",\"pid\":100,\"verdict\":\"exact\",\"why\":null,"
+		"\"within\":0,\"whole_life\":true,\"kernel_total\":7,\"bpf_total\":8,\"differs\":[]},"
+		"{\"id\":\"1-1\",\"name\":\"web\",\"pid\":100,\"verdict\":\"within\",\"why\":null,"
+		"\"within\":3,\"whole_life\":false,\"kernel_total\":7,\"bpf_total\":8,\"differs\":[]},"
+		"{\"id\":\"1-1\",\"name\":\"web\",\"pid\":100,\"verdict\":\"differ\",\"why\":null,"
+		"\"within\":null,\"whole_life\":false,\"kernel_total\":7,\"bpf_total\":8,\"differs\":["
+		"{\"code\":114,\"name\":\"CPUID\",\"kernel\":5,\"bpf\":6,\"off\":-1},"
+		"{\"code\":null,\"name\":\"other\",\"kernel\":2,\"bpf\":1,\"off\":1}]}]}");
+	json_decref(a);
+}
+
+/* Which VMs are looked at at all is the peer's matter; and only a status looks. */
+static void the_kernel_is_asked_for_the_peer(void **state)
+{
+	static const char ask_status[] = "{\"method\":\"exitstat.GetStatus\"}";
+
+	(void)state;
+	put(1, 5);
+	json_decref(ask(&alice, "{\"method\":\"exitstat.GetSnapshot\"}"));
+	json_decref(ask(&alice, "{\"method\":\"exitstat.GetInfo\"}"));
+	assert_int_equal(fake.compared, 0);
+	json_decref(ask(&alice, "{\"method\":\"exitstat.GetStatus\"}"));
+	assert_int_equal(fake.compared, 1);
+	assert_false(fake.compared_for.all);
+	assert_int_equal(fake.compared_for.uid, 1000);
+	json_decref(ask(&member, "{\"method\":\"exitstat.GetStatus\"}"));
+	assert_true(fake.compared_for.all);
+	fake.result = -ENOMEM;
+	assert_null(es_service_call(fake.service, &root, ask_status, sizeof(ask_status) - 1));
 }
 
 static void nothing_sampled_yet(void **state)
@@ -381,12 +481,22 @@ static void nothing_sampled_yet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(malformed),	  TEST(echo_is_short),
-		TEST(hostile_json),	  TEST(who_sees_what),
-		TEST(unknown_owner),	  TEST(near_names_do_not_leak),
-		TEST(last_interval),	  TEST(per_vcpu_only_when_asked),
-		TEST(answers_are_shared), TEST(only_root_detaches),
-		TEST(info_and_status),	  TEST(nothing_sampled_yet),
+		TEST(malformed),
+		TEST(echo_is_short),
+		TEST(hostile_json),
+		TEST(who_sees_what),
+		TEST(unknown_owner),
+		TEST(near_names_do_not_leak),
+		TEST(last_interval),
+		TEST(per_vcpu_only_when_asked),
+		TEST(answers_are_shared),
+		TEST(only_root_detaches),
+		TEST(info_and_status),
+		TEST(nothing_sampled_yet),
+		TEST(status_compares_with_the_kernel),
+		TEST(nothing_sampled_yet),
+		TEST(the_kernel_is_asked_for_the_peer),
+		TEST(nothing_sampled_yet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
