@@ -234,28 +234,12 @@ kp_created()
 # copied there, so that make compiles only what changed. 0, or 1 and $failed_patch.
 kp_apply()
 {
-	local tree=$1 orig=$1.orig want=$1.want file patch
+	local tree=$1 want=$1.want file patch
 	shift
 
-	mkdir -p "$orig"
-	touch "$orig/.new"
-	while read -r file; do
-		[ ! -e "$orig/$file" ] && ! grep -qxF -- "$file" "$orig/.new" || continue
-		if [ -e "$tree/$file" ]; then
-			mkdir -p "$orig/$(dirname "$file")"
-			cp -p "$tree/$file" "$orig/.tmp"
-			mv "$orig/.tmp" "$orig/$file"
-		elif ! kp_created "$@" | grep -qxF -- "$file"; then
-			failed_patch=$(cd "$kp/$version" && grep -lF -- "+++ b/$file" ./*.patch | head -n 1)
-			failed_patch=${failed_patch#./}
-			echo "$file is not in the source, or left out of it by kp_exclude in kernel-patch/lib.sh" >>"$log"
-			return 1
-		else
-			echo "$file" >>"$orig/.new"
-		fi
-	done < <(kp_touched "$@")
+	kp_keep_pristine "$tree" "$@" || return 1
 	rm -rf "$want"
-	cp -a "$orig" "$want"
+	cp -a "$tree.orig" "$want" || die "cannot write $want"
 	for patch; do
 		failed_patch=${patch##*/}
 		echo "+ patch <$patch" >>"$log"
@@ -266,10 +250,31 @@ kp_apply()
 			rm -f "$tree/$file"
 		elif ! cmp -s "$want/$file" "$tree/$file"; then
 			mkdir -p "$tree/$(dirname "$file")"
-			cp "$want/$file" "$tree/$file"
+			cp "$want/$file" "$tree/$file" || die "cannot write $tree/$file"
 		fi
-	done < <(cd "$orig" && find . -type f ! -name .new -printf '%P\n' && cat .new)
+	done < <(cd "$tree.orig" && find . -type f ! -name .new ! -name .tmp -printf '%P\n' && cat .new)
 	rm -rf "$want"
+}
+
+kp_keep_pristine()
+{
+	local tree=$1 orig=$1.orig file
+	shift
+
+	mkdir -p "$orig" && touch "$orig/.new" || die "cannot write $orig"
+	while read -r file; do
+		[ ! -e "$orig/$file" ] && ! grep -qxF -- "$file" "$orig/.new" || continue
+		if [ -e "$tree/$file" ]; then
+			mkdir -p "$orig/$(dirname "$file")"
+			cp -p "$tree/$file" "$orig/.tmp" && mv "$orig/.tmp" "$orig/$file" || die "cannot write $orig/$file"
+		elif kp_created "$@" | grep -xF -- "$file" >/dev/null; then
+			echo "$file" >>"$orig/.new"
+		else
+			failed_patch=$(grep -lF -- "+++ b/$file" "$@" | sed -n '1s,.*/,,p')
+			echo "$file is not in the source, or left out of it by kp_exclude in kernel-patch/lib.sh" >>"$log"
+			return 1
+		fi
+	done < <(kp_touched "$@")
 }
 
 # The series on TREE; where it does not apply: a rebase to do if the source is not the one it
