@@ -328,7 +328,7 @@ kp_publish()
 		[ "$(modinfo -F vermagic "$ko")" = "$magic" ] ||
 			die "$m.ko is for '$(modinfo -F vermagic "$ko")', the kernel wants '$magic'"
 		strip -g -o "$dir/.$m.ko" "$ko"
-		readelf -SW "$dir/.$m.ko" | grep -q ' \.BTF ' || die "$m.ko has no BTF: is pahole too old? see $log"
+		readelf -SW "$dir/.$m.ko" | grep ' \.BTF ' >/dev/null || die "$m.ko has no BTF: is pahole too old? see $log"
 	done
 	for m in "${kp_modules[@]}"; do
 		mv "$dir/.$m.ko" "$dir/$m.ko"
