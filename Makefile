@@ -77,15 +77,16 @@ all: $(PROGS) $(MAN) $(ALL_EXTRA) ## build the daemon, the client and the man pa
 test-programs: all asan $(UNIT) $(ASAN_UNIT) $(TEST_EXTRA)
 asan: $(ASAN_PROGS) ## the programs with ASan and UBSan, in build/asan/
 
-## install what is missing, build, run every test; check-SUITE for one (unit, e2e, bpf, lab)
+## install what is missing, build, run every test; check-SUITE for one (unit, e2e, bpf, lab, kernel)
 check:
 	$(Q)scripts/deps build check lab
 	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(Q)tests/run
 
 check-%:
-	$(Q)scripts/deps build check $(if $(filter lab%,$*),lab)
+	$(Q)scripts/deps build check $(if $(filter lab%,$*),lab) $(if $(filter kernel%,$*),lab kernel)
 	$(Q)$(MAKE) $(PARALLEL) test-programs
+	$(if $(filter kernel%,$*),$(KERNEL_BUILD))
 	$(Q)tests/run $*
 
 demo: ## see it work: on this host's guests, or on real KVM guests in an emulated host
@@ -120,7 +121,7 @@ clean: ## remove build/
 help: ## this list
 	@printf 'make [V=1] [PREFIX=%s] TARGET\n' '$(PREFIX)'
 	@awk '/^## /{n=substr($$0,4)} /^[a-z][a-z-]*:/{t=$$1; sub(":.*","",t); \
-		if (match($$0,/## .*/)) n=substr($$0,RSTART+3); if (n!="") printf "  %-10s %s\n",t,n; n=""}' Makefile
+		if (match($$0,/## .*/)) n=substr($$0,RSTART+3); if (n!="") printf "  %-10s %s\n",t,n; n=""}' Makefile mk/*.mk
 
 # --- rules ---
 

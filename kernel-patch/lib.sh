@@ -8,6 +8,7 @@ kp_modules=(kvm kvm-intel kvm-amd)
 kp_rebase=77
 tag=${0##*/}
 log=/dev/null
+out=
 job=
 # shellcheck source=scripts/private-apt.sh
 . "$kp_project/scripts/private-apt.sh"
@@ -23,8 +24,10 @@ die()
 	exit 1
 }
 
+# Tests find the reason in the file rebase, in the modules' place.
 rebase_needed()
 {
+	[ -z "$out" ] || echo "$*" >"$out/rebase"
 	say "rebase needed: $*"
 	exit $kp_rebase
 }
@@ -35,7 +38,7 @@ kp_need_tools()
 	local pair missing=
 
 	for pair in gcc:gcc make:make flex:flex bison:bison bc:bc patch:patch perl:perl \
-		python3:python3 pahole:dwarves xz:xz-utils modinfo:kmod flock:util-linux strip:binutils; do
+		pahole:dwarves xz:xz-utils modinfo:kmod flock:util-linux strip:binutils; do
 		command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
 	done
 	[ -z "$missing" ] || die "packages are missing:$missing; run scripts/deps build kernel lab"

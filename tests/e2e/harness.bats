@@ -142,6 +142,20 @@ ci() {
 	PATH=$tree/bin:$PATH run "$tree/.ci/run"
 }
 
+@test "the kernel suite runs only if it is named" {
+	mkdir -p "$tree"/tests/kernel "$tree"/kernel-patch/v1
+	job tests/e2e/a <<<'echo 1..1; echo ok 1'
+	job tests/kernel/k <<<'echo 1..1; echo ok 1'
+	job kernel-patch/check <<<'echo "1..1"; [ "$1" = v1 ] && echo ok 1'
+	run "$tree/tests/run"
+	expect "1 passed, 0 failed" 0
+	run "$tree/tests/run" kernel
+	expect "2 passed, 0 failed" 0
+	[[ $output == *"kernel/series-v1 "* ]]
+	run "$tree/tests/run" e2e kernel
+	expect "3 passed, 0 failed" 0
+}
+
 @test ".ci/run ends with the counts and the right status" {
 	ci 0 "7 passed, 0 failed" 0
 	expect "7 passed, 0 failed" 0
