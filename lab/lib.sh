@@ -4,25 +4,71 @@
 
 # --- KVM --------------------------------------------------------------
 
-# kvm_load [PARAM...]: load kvm and kvm_amd with these parameters (npt=0).
+# The stock modules, or, if KVM_MODULES names a folder, kvm.ko and kvm-amd.ko from
+# there (build/kvm/v6.1; lab/run --env KVM_MODULES=$PWD/build/kvm/v6.1).
+
+# kvm_load [PARAM...]: load kvm and kvm_amd with these parameters (npt=0; kvm's own
+# ones, exit_cpuid=0, go to kvm, also if it is there already).
 kvm_load()
 {
-	modprobe kvm_amd "$@"
+	if [ -n "${KVM_MODULES:-}" ]; then
+		kvm_insmod "$KVM_MODULES" "$@" || return
+	else
+		modprobe kvm_amd "$@" || return
+	fi
 	kvm_permissions
 }
 
-# kvm_reload [PARAM...]: take out the vendor's module only, as a user does who
-# changes npt=, and put it back.
+# kvm_insmod FOLDER [PARAM...]
+kvm_insmod()
+{
+	local dir=$1 release dep word known
+	local -a params=() kvm_params=()
+	shift
+
+	release=$(<"$dir/release") || return
+	if [ "$release" != "$(uname -r)" ]; then
+		echo "kvm_load: $dir is for Linux $release, this is $(uname -r)" >&2
+		return 1
+	fi
+	known=" $(modinfo -F parm "$dir/kvm.ko" | sed 's/:.*//' | tr '\n' ' ')"
+	for word in "$@"; do
+		if [[ $known == *" ${word%%=*} "* ]]; then
+			kvm_params+=("$word")
+		else
+			params+=("$word")
+		fi
+	done
+	# What both want, of the stock kernel's; newer kernels want other things.
+	for dep in $(modinfo -F depends "$dir/kvm.ko" "$dir/kvm-amd.ko" | tr ',' '\n' | sort -u); do
+		[ "$dep" = kvm ] || modprobe "$dep" || return
+	done
+	if [ -e /sys/module/kvm ]; then
+		for word in "${kvm_params[@]}"; do
+			echo "${word#*=}" >"/sys/module/kvm/parameters/${word%%=*}" || return
+		done
+	else
+		insmod "$dir/kvm.ko" "${kvm_params[@]}" || return
+	fi
+	insmod "$dir/kvm-amd.ko" "${params[@]}"
+}
+
+# kvm_reload [PARAM...]: take out the vendor's module, as a user does who changes
+# npt=, and kvm too if nothing pins it; put them back.
 kvm_reload()
 {
-	modprobe -r kvm_amd 2>/dev/null || rmmod kvm_amd
-	# modprobe -r takes kvm out too, if nothing pins it.
+	kvm_unload || return
 	kvm_load "$@"
 }
 
 kvm_unload()
 {
-	modprobe -r kvm_amd
+	if [ -n "${KVM_MODULES:-}" ]; then
+		rmmod kvm_amd || return
+		rmmod kvm 2>/dev/null || :
+	else
+		modprobe -r kvm_amd 2>/dev/null || rmmod kvm_amd
+	fi
 }
 
 # There is no udev in the lab.
