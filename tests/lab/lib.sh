@@ -82,3 +82,18 @@ nothing_lost()
 	exitstat status --format json |
 		jq -e '.health | all(.[]; type == "number") and (.dropped + .missed + .unattributed + .read_errors + .unknown_reasons) == 0' >/dev/null
 }
+
+# per_exit: instructions of one CPUID exit and entry, in a lab with --icount, where a nanosecond is one.
+# Two lengths of the guest's loop, so that what is not the loop falls out; median of five. Nothing may run
+# beside it: there is one CPU.
+per_exit()
+{
+	local short=2000 long=22000
+
+	time_in_kvm_run $short >/dev/null
+	for _ in 1 2 3 4 5; do
+		echo $((($(time_in_kvm_run $long) - $(time_in_kvm_run $short)) / (long - short)))
+	done | sort -n | sed -n 3p
+}
+
+time_in_kvm_run() { tinyguest --cpuid "$1" | jq '.vcpus[0].host.run_ns'; }

@@ -1,0 +1,141 @@
+# shellcheck shell=bash
+# For the tests in this folder: a lab whose KVM is ours, and what must agree there.
+# Outside the lab only boot_patched is used; inside it, lab/lib.sh and tests/lab/lib.sh are here too.
+
+# boot_patched KERNEL LAB-OPTION... SCRIPT: run SCRIPT in the lab, on that kernel, with the patched
+# modules made for it (those in $KVM_MODULES, if that is set).
+boot_patched()
+{
+	local kernel=$1 release series modules
+	shift
+
+	release=$(<"$(lab/kernel "$kernel")/version") || exit 1
+	series=$(sed -E 's/^([0-9]+\.[0-9]+).*/v\1/' <<<"$release")
+	modules=${KVM_MODULES:-$PWD/build/kvm/$series}
+	if [ -z "${KVM_MODULES:-}" ] && [ ! -d "kernel-patch/$series" ]; then
+		echo "1..0 # SKIP rebase needed: kernel-patch/ has no series for Linux $release"
+		exit 0
+	fi
+	if [ "$(cat "$modules/release" 2>/dev/null)" != "$release" ]; then
+		printf '1..1\nnot ok 1 - %s\n' "$modules has the modules for Linux $release: run kernel-patch/build $series"
+		exit 1
+	fi
+	exec lab/run --kernel "$kernel" --env KVM_MODULES="$(readlink -f "$modules")" "$@"
+}
+
+[ "${LAB:-}" ] || return 0
+
+. tests/lab/lib.sh
+
+# shellcheck disable=SC2034 # for who sources this
+debugfs=/sys/kernel/debug/kvm exit_cpuid=/sys/module/kvm/parameters/exit_cpuid
+
+# codes: the lines of exit_stats on stdin as "CODE COUNT", both decimal, sorted, like everybody else's.
+codes()
+{
+	local code n
+
+	while read -r code n _; do
+		printf '%d %d\n' "$code" "$n"
+	done | sort -n
+}
+
+# agree NAME COUNTS VM TIDS: "CODE COUNT" lines that the kernel counted; BPF's of that VM (an id or a
+# pid) and ftrace's of those threads are the same.
+agree()
+{
+	# shellcheck disable=SC2154 # lab/lib.sh's
+	local name=$1 counts=$2 vm=$3 failed=$tap_failed
+	shift 3
+
+	same "$name: BPF counts what the kernel counts" "$counts" "$(reasons "$vm")"
+	# shellcheck disable=SC2048,SC2086 # a list of threads
+	same "$name: ftrace counts what the kernel counts" "$counts" "$(ftrace_reasons $*)"
+	[ "$tap_failed" -eq "$failed" ] || exitstat status --format json | jq -c '.health, .vms // empty' | sed 's/^/# /'
+}
+
+# wrong NPT FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
+wrong() { jq -r --argjson npt "$1" -f tests/kernel/leaves.jq "$2" 2>&1 | head -n 20; }
+
+# one NAME NPT FILE: all that counted agree about the only VM of a tinyguest.
+one()
+{
+	local pid tids counts
+
+	tap_is "$1: guest, leaves, debugfs and statistics agree" "$(wrong "$2" "$3")" ''
+	{ read -r pid && read -r tids && counts=$(codes); } < <(
+		jq -r '.pid, ([.vcpus[].tids[]] | join(" ")), (.exit_stats // "" | rtrimstr("\n"))' "$3")
+	agree "$1" "$counts" "$pid" "$tids"
+}
+
+# --- QEMU, as it is in Debian, with its monitor -----------------------
+
+# qemu_start NAME ARG...: sets qemu_pid, qemu_dir (its VM in debugfs). The guest's serial line is in
+# /tmp/NAME.log; what it is told goes to the descriptor $qemu_tty.
+qemu_start()
+{
+	local name=$1 end
+	shift
+
+	for end in qmp.in qmp.out tty.in tty.out; do
+		[ -p "/tmp/$name.$end" ] || mkfifo "/tmp/$name.$end"
+	done
+	qemu-system-x86_64 -enable-kvm -name "guest=$name" -machine pc -nodefaults -no-user-config -display none \
+		-chardev "pipe,id=qmp,path=/tmp/$name.qmp" -mon chardev=qmp,mode=control \
+		-chardev "pipe,id=tty,path=/tmp/$name.tty" -serial chardev:tty "$@" 2>"/tmp/$name.err" &
+	qemu_pid=$!
+	cat "/tmp/$name.tty.out" >"/tmp/$name.log" &
+	exec {qmp_to}>"/tmp/$name.qmp.in" {qmp_from}<"/tmp/$name.qmp.out" {qemu_tty}>"/tmp/$name.tty.in"
+	qmp qmp_capabilities >/dev/null
+	qemu_dir=$(compgen -G "$debugfs/$qemu_pid-*")
+}
+
+# qmp COMMAND [ARGUMENTS]: prints the answer; false after a minute without one, or if it is an error.
+qmp()
+{
+	local line
+
+	echo "{\"execute\": \"$1\", \"arguments\": ${2:-{\}}}" >&"$qmp_to"
+	while read -r -t 60 -u "$qmp_from" line; do
+		case $line in
+		'{"return"'*) echo "$line" && return ;;
+		'{"error"'*) echo "# QMP $1: $line" >&2 && return 1 ;;
+		esac
+	done
+	echo "# QMP $1: no answer" >&2
+	return 1
+}
+
+qemu_stop()
+{
+	qmp quit >/dev/null
+	wait "$qemu_pid" 2>/dev/null
+	exec {qmp_to}>&- {qmp_from}<&- {qemu_tty}>&-
+}
+
+# What query-stats says, for each vCPU: [[CODE, COUNT], ...]. This QEMU lists a histogram from its end.
+read -r -d '' qmp_by_vcpu <<'JQ'
+{exit_npf: 1024, exit_avic_incomplete_ipi: 1025, exit_avic_unaccelerated_access: 1026, exit_vmgexit: 1027,
+ exit_svm_pml_full: 1031, exit_vmrun_err: 4294967295, exit_vmrun_busy: 4294967294,
+ exit_vmrun_idle_required: 4294967293, exit_vmrun_invalid_pmc: 4294967292} as $scalars |
+[.return[] | [.stats[] |
+	if .name == "exit_counts" then .value | reverse | to_entries[] | [.key, .value]
+	else [$scalars[.name], .value] end] | map(select(.[1] > 0)) | sort]
+JQ
+
+# agree_paused NAME: the guest of qemu_start is paused; its four witnesses, and each vCPU alone.
+agree_paused()
+{
+	local name=$1 counts by_vcpu
+
+	counts=$(codes <"$qemu_dir/exit_stats")
+	by_vcpu=$(qmp query-stats '{"target": "vcpu", "providers": [{"provider": "kvm", "names": ["exit_counts", "exit_npf",
+		"exit_avic_incomplete_ipi", "exit_avic_unaccelerated_access", "exit_vmgexit", "exit_svm_pml_full",
+		"exit_vmrun_err", "exit_vmrun_busy", "exit_vmrun_idle_required", "exit_vmrun_invalid_pmc"]}]}' | jq -c "$qmp_by_vcpu")
+	same "$name: QMP query-stats counts what the kernel counts ($(awk '{ n += $2 } END { print n }' <<<"$counts") exits, $(wc -l <<<"$counts") reasons)" \
+		"$counts" "$(jq -r 'add | group_by(.[0])[] | "\(.[0][0]) \(map(.[1]) | add)"' <<<"$by_vcpu")"
+	agree "$name" "$counts" "$qemu_pid" "$(ls "/proc/$qemu_pid/task")"
+	same "$name: QMP and BPF agree for each vCPU" "$(jq -c 'sort[]' <<<"$by_vcpu")" \
+		"$(exitstat snapshot --vm "$qemu_pid" --per-vcpu --format json |
+			jq -c '[.vms[0].per_vcpu[].exits.reasons | map([.code, .count]) | sort] | sort[]')"
+}
