@@ -54,6 +54,13 @@ agree()
 	[ "$tap_failed" -eq "$failed" ] || exitstat status --format json | jq -c '.health, .vms // empty' | sed 's/^/# /'
 }
 
+# lost: what exitstatd could not count, if anything.
+lost()
+{
+	exitstat status --format json | jq -c '.health | {dropped, missed, unattributed, read_errors, unknown_reasons} |
+		with_entries(select(.value != 0)) | select(length > 0)'
+}
+
 # wrong NPT FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
 wrong() { jq -r --argjson npt "$1" -f tests/kernel/leaves.jq "$2" 2>&1 | head -n 20; }
 
