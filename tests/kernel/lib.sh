@@ -57,8 +57,8 @@ agree()
 # lost: what exitstatd could not count, if anything.
 lost()
 {
-	exitstat status --format json | jq -c '.health | {dropped, missed, unattributed, read_errors, unknown_reasons} |
-		with_entries(select(.value != 0)) | select(length > 0)'
+	exitstat status --format json | jq -c '[(.health | {dropped, missed, unattributed, read_errors, unknown_reasons}),
+		(.programs[] | {(.name): .missed})] | add | with_entries(select(.value != 0)) | select(length > 0)'
 }
 
 # wrong NPT FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
