@@ -54,11 +54,13 @@ agree()
 	[ "$tap_failed" -eq "$failed" ] || exitstat status --format json | jq -c '.health, .vms // empty' | sed 's/^/# /'
 }
 
-# lost: what exitstatd could not count, if anything.
+# lost: exits that exitstatd could not count, if any. Of its programs only kvm_exit counts: Linux 7.3 may preempt
+# the one of kvm_userspace_exit, which then misses those of other vCPUs. That costs time of a state, no exit.
 lost()
 {
-	exitstat status --format json | jq -c '[(.health | {dropped, missed, unattributed, read_errors, unknown_reasons}),
-		(.programs[] | {(.name): .missed})] | add | with_entries(select(.value != 0)) | select(length > 0)'
+	exitstat status --format json | jq -c '[(.health | {dropped, unattributed, read_errors, unknown_reasons}),
+		(.programs[] | select(.name == "kvm_exit") | {(.name): .missed})] |
+		if length == 2 then add else {programs: "kvm_exit is not there"} end | with_entries(select(.value != 0)) | select(length > 0)'
 }
 
 # wrong NPT FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
