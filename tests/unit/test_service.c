@@ -494,9 +494,7 @@ int main(void)
 		TEST(info_and_status),
 		TEST(nothing_sampled_yet),
 		TEST(status_compares_with_the_kernel),
-		TEST(nothing_sampled_yet),
 		TEST(the_kernel_is_asked_for_the_peer),
-		TEST(nothing_sampled_yet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
