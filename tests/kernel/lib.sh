@@ -10,7 +10,11 @@ boot_patched()
 	shift
 
 	release=$(<"$(lab/kernel "$kernel")/version") || exit 1
-	series=$(awk -v kernel="$kernel" '!/^#/ && $3 == kernel { print $1 }' kernel-patch/versions.list)
+	# Two series may name one kernel, when the archive goes from one to the next: that of this release, else the last.
+	series=$(awk -v kernel="$kernel" -v release="$release" '!/^#/ && $3 == kernel && !found {
+		series = $1
+		found = index(release, substr($1, 2) ".") == 1
+	} END { print series }' kernel-patch/versions.list)
 	modules=${KVM_MODULES:-$PWD/build/kvm/$series}
 	if [ -e "$modules/rebase" ]; then
 		echo "1..0 # SKIP rebase needed: $(<"$modules/rebase")"
