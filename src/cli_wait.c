@@ -7,14 +7,7 @@
 #include <unistd.h>
 
 #include <exitstat/cli.h>
-
-uint64_t es_monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
+#include <exitstat/util.h>
 
 int es_interrupts_begin(void)
 {

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
-#include <time.h>
 
 #include <exitstat/cli.h>
 #include <exitstat/guest.h>
@@ -63,12 +62,10 @@ static void read_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t regs[ES_REGS])
 
 static void describe(struct es_guest *g)
 {
-	struct timespec ts;
 	struct utsname u;
 
 	g->taken.monotonic_ns = es_monotonic_ns();
-	clock_gettime(CLOCK_REALTIME, &ts);
-	g->taken.realtime_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	g->taken.realtime_ns = es_clock_ns(CLOCK_REALTIME);
 	if (uname(&u))
 		return;
 	snprintf(g->host.hostname, sizeof(g->host.hostname), "%s", u.nodename);

@@ -9,8 +9,7 @@
 
 #include <exitstat/util.h>
 
-#define NSEC_PER_SEC 1000000000ull
-#define ROUNDS	     5
+#define ROUNDS 5
 #define PAUSE_NS \
 	200000 /* before each round but the first: whoever is between our counter and KVM's goes on */
 #define NARROW_NS 100000000u /* after so long nobody is looked at again only to know it better */
@@ -56,14 +55,6 @@ void es_kernel_compare_attached(struct es_kernel_compare *kc)
 uint64_t es_kernel_compare_errors(const struct es_kernel_compare *kc)
 {
 	return kc->errors;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
 /* --- looking --- */
@@ -163,7 +154,7 @@ static int look_at_all(struct es_kernel_compare *kc, struct es_sampler *sp, cons
 		       struct job *jobs, size_t n)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	const uint64_t begin = now_ns();
+	const uint64_t begin = es_monotonic_ns();
 
 	for (int round = 0; round < ROUNDS; round++) {
 		bool all = true;
@@ -177,7 +168,8 @@ static int look_at_all(struct es_kernel_compare *kc, struct es_sampler *sp, cons
 			return -ENOMEM;
 		for (size_t i = 0; i < n; i++) {
 			if (!jobs[i].done)
-				judge(kc, sp, &jobs[i], round == ROUNDS - 1, now_ns() < begin + NARROW_NS);
+				judge(kc, sp, &jobs[i], round == ROUNDS - 1,
+				      es_monotonic_ns() < begin + NARROW_NS);
 			all = all && jobs[i].done;
 		}
 		if (all)

@@ -46,19 +46,11 @@ struct daemon {
 	char state[512]; /* what was said last of the source */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 /* --- sampling --- */
 
 static void sample(struct daemon *d, bool tick)
 {
-	uint64_t begin = now_ns();
+	uint64_t begin = es_monotonic_ns();
 	struct es_snapshot *s;
 	int r;
 
@@ -69,7 +61,7 @@ static void sample(struct daemon *d, bool tick)
 	if (r < 0 && r != d->sample_error)
 		es_error("cannot sample: %s; the last snapshot is served on", strerror(-r));
 	d->sample_error = r;
-	d->sampled_ns = now_ns();
+	d->sampled_ns = es_monotonic_ns();
 	d->cost_ns = d->sampled_ns - begin;
 	if (d->cost_ns > d->cost_max_ns)
 		d->cost_max_ns = d->cost_ns;
@@ -87,7 +79,7 @@ static uint64_t sample_due(const struct daemon *d)
 static void refresh(void *ctx, bool per_vcpu)
 {
 	struct daemon *d = ctx;
-	uint64_t now = now_ns();
+	uint64_t now = es_monotonic_ns();
 	bool lacking = per_vcpu && now >= d->vcpus_until_ns;
 
 	/* A recording goes on with the clock, not with the number of questions. */
@@ -169,7 +161,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	sample(d, true);
-	now = now_ns();
+	now = es_monotonic_ns();
 	d->next_tick_ns += d->cfg.interval_ns;
 	if (d->next_tick_ns <= now) /* late, or suspended: what was missed is missed */
 		d->next_tick_ns += (now - d->next_tick_ns) / d->cfg.interval_ns * d->cfg.interval_ns +
@@ -206,7 +198,7 @@ static int add_timers(struct daemon *d)
 	const int64_t first = SD_EVENT_PRIORITY_NORMAL - 1;
 	int r;
 
-	d->next_tick_ns = now_ns() + d->cfg.interval_ns;
+	d->next_tick_ns = es_monotonic_ns() + d->cfg.interval_ns;
 	r = sd_event_add_time(d->event, &d->tick, CLOCK_MONOTONIC, d->next_tick_ns / NS_PER_US,
 			      TIMER_ACCURACY, on_tick, d);
 	if (r >= 0)
@@ -249,7 +241,7 @@ static void status(void *ctx, struct es_status *st)
 	struct daemon *d = ctx;
 
 	d->source->ops->status(d->source, st);
-	st->uptime_ns = now_ns() - d->started_ns;
+	st->uptime_ns = es_monotonic_ns() - d->started_ns;
 	st->cpu_ns = own_cpu();
 	st->rss_bytes = own_rss();
 	st->samples = d->samples;
@@ -344,7 +336,7 @@ static void apply(struct daemon *d, const struct es_config *next)
 	apply_group(d);
 	if (d->cfg.interval_ns == interval_ns)
 		return;
-	d->next_tick_ns = now_ns() + d->cfg.interval_ns;
+	d->next_tick_ns = es_monotonic_ns() + d->cfg.interval_ns;
 	sd_event_source_set_time(d->tick, d->next_tick_ns / NS_PER_US);
 }
 
@@ -356,7 +348,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 
 	(void)source;
 	(void)si;
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(now_ns() / NS_PER_US));
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)(es_monotonic_ns() / NS_PER_US));
 	if (next && es_config_load(d->argc, d->argv, next, err) == 0) {
 		apply(d, next);
 		es_info("settings read again");
@@ -535,7 +528,7 @@ int main(int argc, char **argv)
 		return 1;
 	block_signals();
 	raise_fd_limit();
-	d.started_ns = now_ns();
+	d.started_ns = es_monotonic_ns();
 	r = run(&d);
 	clean_up(&d);
 	return r < 0 ? 1 : 0;

@@ -71,14 +71,6 @@ static int explain(int r, const char *what, char *err, size_t size)
 	return r;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /*
  * Programs that had begun when their links went must have ended before the slots are
  * ours. The barrier waits for an RCU grace period, which is what they run under; the
@@ -272,7 +264,7 @@ int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
 	/* What vCPUs did until now was not watched. */
 	for (unsigned int i = 0; i < l->n_slots; i++) {
 		if (l->slots[i].vcpu)
-			l->slots[i].since_ns = now_ns();
+			l->slots[i].since_ns = es_monotonic_ns();
 	}
 	r = kvm_exit__attach(fresh);
 	if (r) {
@@ -307,7 +299,7 @@ void es_loader_detach_exits(struct es_loader *l)
 	if (!l->exits)
 		return;
 	kvm_exit__detach(l->exits);
-	now = now_ns();
+	now = es_monotonic_ns();
 	wait_for_programs();
 	l->missed_before += exits_missed(l->exits);
 	kvm_exit__destroy(l->exits);

@@ -521,14 +521,12 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 		      struct es_snapshot **out)
 {
 	struct es_snapshot *snap = es_snapshot_new();
-	struct timespec mono, real;
+	uint64_t now, realtime;
 	int r = snap ? 0 : -ENOMEM;
-	uint64_t now;
 
 	/* The time first: what a program adds while we read is then never in the future. */
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	clock_gettime(CLOCK_REALTIME, &real);
-	now = mono.tv_sec * NSEC_PER_SEC + mono.tv_nsec;
+	now = es_monotonic_ns();
+	realtime = es_clock_ns(CLOCK_REALTIME);
 	end_orphans(sp, now);
 	if (!r)
 		r = follow_slots(sp, host, now);
@@ -543,24 +541,16 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	}
 	drop_ended(sp);
 	snap->taken.monotonic_ns = now;
-	snap->taken.realtime_ns = real.tv_sec * NSEC_PER_SEC + real.tv_nsec;
+	snap->taken.realtime_ns = realtime;
 	*out = snap;
 	return 0;
 }
 
 /* --- for who compares --- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 int es_sampler_follow(struct es_sampler *sp, const struct es_kvm_host *host)
 {
-	return follow_slots(sp, host, now_ns());
+	return follow_slots(sp, host, es_monotonic_ns());
 }
 
 size_t es_sampler_vms(const struct es_sampler *sp)
@@ -625,7 +615,8 @@ int es_sampler_vm_counts(struct es_sampler *sp, size_t i, struct es_kernel_look 
 			return -EAGAIN;
 		for (unsigned int c = ES_CELL_NONE + 1; c < s->cells_used; c++)
 			look->bpf.n[kernel_slot(s->isa, s->cells[c].code)] += s->cells[c].count;
-		if (s->cell > ES_CELL_NONE && s->cell < s->cells_used && in_flight(sp, v, s, now_ns()))
+		if (s->cell > ES_CELL_NONE && s->cell < s->cells_used &&
+		    in_flight(sp, v, s, es_monotonic_ns()))
 			look->in_flight[kernel_slot(s->isa, s->cells[s->cell].code)]++;
 	}
 	return 0;

@@ -74,19 +74,6 @@ struct es_server {
 	bool out_of_fds;
 };
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-static uint64_t now_ns(void)
-{
-	return clock_ns(CLOCK_MONOTONIC);
-}
-
 /* Runs from the first client or refusal to the last, so that nobody connected means no work. */
 static void start_sweep(struct es_server *s)
 {
@@ -94,7 +81,7 @@ static void start_sweep(struct es_server *s)
 
 	if (sd_event_source_get_enabled(s->sweep, &on) >= 0 && on != SD_EVENT_OFF)
 		return;
-	sd_event_source_set_time(s->sweep, (now_ns() + s->limits.window_ns) / NS_PER_US);
+	sd_event_source_set_time(s->sweep, (es_monotonic_ns() + s->limits.window_ns) / NS_PER_US);
 	sd_event_source_set_enabled(s->sweep, SD_EVENT_ONESHOT);
 }
 
@@ -243,7 +230,7 @@ static void answer(struct client *c, struct es_text *text)
 {
 	c->out = text;
 	c->out_done = 0;
-	c->answer_ns = now_ns();
+	c->answer_ns = es_monotonic_ns();
 	if (!text)
 		c->closing = true; /* out of memory: better no answer than a wrong one */
 }
@@ -281,7 +268,7 @@ static void work(struct client *c)
 	if (c->out || c->closing)
 		return;
 	if (next_line(c, &line, &len)) {
-		c->heard_ns = now_ns();
+		c->heard_ns = es_monotonic_ns();
 		c->asked = true;
 		c->server->requests++;
 		answer(c, es_service_call(c->server->service, &c->peer, line, len));
@@ -308,7 +295,7 @@ static void rearm(struct client *c)
 
 static void turn(struct client *c, uint32_t events)
 {
-	uint64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t begin = es_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct owner *o = c->owner;
 	bool gone = events & (EPOLLHUP | EPOLLERR);
 
@@ -326,7 +313,7 @@ static void turn(struct client *c, uint32_t events)
 	else
 		rearm(c);
 	/* The owner is still there: owners go with the window only. */
-	o->spent_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+	o->spent_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *ctx)
@@ -426,7 +413,8 @@ static bool make_place(struct es_server *s, const struct owner *o)
 	if (!victim)
 		return false;
 	/* One's own busy clients are not worth less than the new one; those of a uid that has more are. */
-	if (from->clients <= o->clients && victim->asked && now_ns() - victim->heard_ns < s->limits.quiet_ns)
+	if (from->clients <= o->clients && victim->asked &&
+	    es_monotonic_ns() - victim->heard_ns < s->limits.quiet_ns)
 		return false;
 	if (from != o && from->clients <= o->clients)
 		return false;
@@ -459,7 +447,7 @@ static void add_client(struct es_server *s, int fd, const struct es_peer *peer, 
 	c->owner = o;
 	c->peer = *peer;
 	c->fd = fd;
-	c->heard_ns = now_ns();
+	c->heard_ns = es_monotonic_ns();
 	o->clients++;
 	s->clients[s->n_clients++] = c;
 	if (add_sources(s, c) < 0)
@@ -480,7 +468,7 @@ static void turn_away(struct es_server *s, int fd)
 
 static void welcome(struct es_server *s, int fd)
 {
-	uint64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t begin = es_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct es_peer peer;
 	struct owner *o;
 
@@ -494,7 +482,7 @@ static void welcome(struct es_server *s, int fd)
 	else
 		add_client(s, fd, &peer, o);
 	if (o)
-		o->spent_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+		o->spent_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 }
 
 static int on_accept(sd_event_source *source, int listen_fd, uint32_t events, void *ctx)
@@ -535,7 +523,7 @@ static bool expired(const struct client *c, uint64_t now)
 static int on_sweep(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	struct es_server *s = ctx;
-	uint64_t now = now_ns();
+	uint64_t now = es_monotonic_ns();
 
 	(void)source;
 	(void)usec;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include <exitstat/top.h>
 #include <exitstat/util.h>
@@ -11,14 +10,6 @@
 #define NS_PER_MS 1000000ULL
 #define RETRY_NS  (500 * NS_PER_MS)
 #define SLOW_NS	  (2000 * NS_PER_MS)
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static void drop_round(struct es_feed *f)
 {
@@ -34,7 +25,7 @@ static void lose(struct es_feed *f)
 	es_client_free(f->client);
 	f->client = NULL;
 	f->phase = ES_FEED_DOWN;
-	f->retry_ns = now_ns() + RETRY_NS;
+	f->retry_ns = es_monotonic_ns() + RETRY_NS;
 	f->lost = true;
 	f->top->baseline = true;
 }
@@ -47,13 +38,13 @@ static int ask(struct es_feed *f, enum es_feed_phase phase)
 	};
 
 	f->phase = phase;
-	f->sent_ns = f->heard_ns = now_ns();
+	f->sent_ns = f->heard_ns = es_monotonic_ns();
 	return es_client_send(f->client, "exitstat.GetSnapshot", es_snapshot_params(&q), f->err);
 }
 
 static int begin_round(struct es_feed *f)
 {
-	f->round_ns = now_ns();
+	f->round_ns = es_monotonic_ns();
 	return ask(f, f->top->baseline || !f->top->sum ? ES_FEED_SEED : ES_FEED_TOTALS);
 }
 
@@ -152,9 +143,9 @@ static int receive(struct es_feed *f)
 
 static int reconnect(struct es_feed *f)
 {
-	if (now_ns() < f->retry_ns)
+	if (es_monotonic_ns() < f->retry_ns)
 		return -EAGAIN;
-	f->retry_ns = now_ns() + RETRY_NS;
+	f->retry_ns = es_monotonic_ns() + RETRY_NS;
 	if (es_client_open(f->socket, &f->client, f->err))
 		return -EAGAIN;
 	return begin_round(f);
@@ -170,11 +161,11 @@ static int advance(struct es_feed *f)
 	if (r != -EAGAIN)
 		return r;
 	if (f->phase == ES_FEED_RESTING)
-		return now_ns() >= f->round_ns + f->interval_ns ? begin_round(f) : -EAGAIN;
+		return es_monotonic_ns() >= f->round_ns + f->interval_ns ? begin_round(f) : -EAGAIN;
 	if (es_client_heard(f->client) != f->heard)
-		f->heard_ns = now_ns();
+		f->heard_ns = es_monotonic_ns();
 	f->heard = es_client_heard(f->client);
-	if (now_ns() < f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS)
+	if (es_monotonic_ns() < f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS)
 		return -EAGAIN;
 	snprintf(f->err, sizeof(f->err), "exitstatd does not answer on %s", f->socket);
 	return -ETIMEDOUT;
@@ -199,12 +190,13 @@ int es_feed_step(struct es_feed *f)
 
 bool es_feed_slow(const struct es_feed *f)
 {
-	return f->phase != ES_FEED_DOWN && f->phase != ES_FEED_RESTING && now_ns() >= f->sent_ns + SLOW_NS;
+	return f->phase != ES_FEED_DOWN && f->phase != ES_FEED_RESTING &&
+	       es_monotonic_ns() >= f->sent_ns + SLOW_NS;
 }
 
 int es_feed_wait(const struct es_feed *f, int *fd, short *events)
 {
-	uint64_t now = now_ns(), until = f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS;
+	uint64_t now = es_monotonic_ns(), until = f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS;
 
 	if (f->phase == ES_FEED_DOWN)
 		until = f->retry_ns;

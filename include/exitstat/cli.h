@@ -96,8 +96,6 @@ struct es_style es_style_for(FILE *f);
 /* Ends output to stdout: a full disk is an error, a reader that left is not. */
 enum es_exit es_finish_stdout(int error);
 
-/* CLOCK_MONOTONIC. */
-uint64_t es_monotonic_ns(void);
 /* Ctrl-C as a readable fd, until the end of which it does nothing else; a pending one is then forgotten. */
 int es_interrupts_begin(void);
 void es_interrupts_end(int fd);
