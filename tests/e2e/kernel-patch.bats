@@ -55,6 +55,13 @@ kernels() {
 	[[ ${lines[-1]} == *"cannot fetch linux-source-6.1 6.1.2-1 of bookworm: "* ]]
 }
 
+@test "the archive has the source of another version than the kernel's: told as such" {
+	kernels 6.1.1-1 6.1.1-1
+	sed -i "s/E: \$1 fails/E: Version '6.1.1-1' for 'linux-source-6.1' was not found/" "$tree/bin/apt-get"
+	run -77 timeout 60 "$tree/kernel-patch/build" v6.1
+	[[ ${lines[-1]} == "kernel-patch/build: rebase needed: bookworm has the kernel 6.1.1-1, and its source in another version only" ]]
+}
+
 @test "the archive has moved to the next version: rebase needed, and nothing is left to be loaded" {
 	kernels 6.1.1-1 7.4.1-1
 	mkdir -p "$tree/build/kvm/v6.1"
