@@ -37,7 +37,7 @@ kp_need_tools()
 {
 	local pair missing=
 
-	for pair in gcc:gcc make:make flex:flex bison:bison bc:bc patch:patch perl:perl \
+	for pair in gcc:gcc make:make flex:flex bison:bison bc:bc patch:patch perl:perl python3:python3 \
 		pahole:dwarves xz:xz-utils modinfo:kmod flock:util-linux strip:binutils; do
 		command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
 	done

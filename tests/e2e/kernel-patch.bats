@@ -11,7 +11,7 @@ setup() {
 	printf 'v6.1\tbookworm\t6.1\t6.1.1-1\n' >"$tree/kernel-patch/versions.list"
 	: >"$tree/kernel-patch/v6.1/0001-x.patch"
 	# Only looked for: none of them is reached.
-	for tool in gcc make flex bison bc patch pahole; do
+	for tool in gcc make flex bison bc patch pahole python3; do
 		stub "bin/$tool" <<<'exit 99'
 	done
 	stub bin/apt-get <<-'END'
