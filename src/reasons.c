@@ -46,6 +46,7 @@ static const char *const flag_names[ES_FLAGS] = {
 	[ES_FLAG_VMX_ROOT] = "vmx_root",
 	[ES_FLAG_OTHER] = "other",
 	[ES_FLAG_FAILED_ENTRY] = "failed_entry",
+	[ES_FLAG_PAGE_FAULT] = "page_fault",
 };
 
 static int compare_code(const void *key, const void *elem)

@@ -171,6 +171,7 @@ int es_counts_add(struct es_counts *dst, const struct es_counts *src)
 		else if (!insert_reason(dst, at, r))
 			return -ENOMEM;
 	}
+	dst->exits_unknown |= src->exits_unknown;
 	add_u64s(U64S(dst->time), U64S(src->time), N_U64S(dst->time));
 	add_u64s(U64S(dst->mmu), U64S(src->mmu), N_U64S(dst->mmu));
 	add_u64s(U64S(dst->cr), U64S(src->cr), N_U64S(dst->cr));
@@ -179,7 +180,7 @@ int es_counts_add(struct es_counts *dst, const struct es_counts *src)
 
 uint64_t es_exits_total(const struct es_counts *c)
 {
-	uint64_t sum = 0;
+	uint64_t sum = c->exits_unknown ? ES_NONE : 0;
 
 	for (size_t i = 0; i < c->n_reasons; i++)
 		sum = add_u64(sum, c->reasons[i].count);
@@ -188,7 +189,7 @@ uint64_t es_exits_total(const struct es_counts *c)
 
 uint64_t es_exits_time_ns(const struct es_counts *c)
 {
-	uint64_t sum = c->n_reasons ? ES_NONE : 0;
+	uint64_t sum = c->n_reasons || c->exits_unknown ? ES_NONE : 0;
 
 	for (size_t i = 0; i < c->n_reasons; i++)
 		sum = add_u64(sum, c->reasons[i].time_ns);

@@ -29,7 +29,8 @@ static const struct es_field time_fields[] = {
 };
 static const struct es_field fault_fields[] = {
 	FIELD(es_faults, tdp), FIELD(es_faults, shadow), FIELD(es_faults, mmio),
-	FIELD(es_faults, fast), FIELD(es_faults, spurious),
+	FIELD(es_faults, fast), FIELD(es_faults, spurious), FIELD(es_faults, fixed),
+	FIELD(es_faults, emulated),
 };
 static const struct es_field walk_fields[] = { FIELD(es_mmu, guest_walks) };
 static const struct es_field page_fields[] = {
@@ -39,7 +40,16 @@ static const struct es_field page_fields[] = {
 static const struct es_field spte_fields[] = {
 	NAMED(es_sptes, s4k, "4k"), NAMED(es_sptes, s2m, "2m"), NAMED(es_sptes, s1g, "1g"),
 };
-static const struct es_field zap_fields[] = { FIELD(es_mmu, zap_all), FIELD(es_mmu, huge_splits) };
+static const struct es_field zap_fields[] = {
+	FIELD(es_mmu, zap_all), FIELD(es_mmu, huge_splits), FIELD(es_mmu, spte_requests),
+	FIELD(es_mmu, tdp_changes), FIELD(es_mmu, fast_attempts),
+};
+static const struct es_field nested_fields[] = {
+	FIELD(es_nested_mmu, faults), FIELD(es_nested_mmu, guest_walks), FIELD(es_nested_mmu, created),
+	FIELD(es_nested_mmu, reused), FIELD(es_nested_mmu, synced), FIELD(es_nested_mmu, unsynced),
+	FIELD(es_nested_mmu, zapped), NAMED(es_nested_mmu, s4k, "4k"), NAMED(es_nested_mmu, s2m, "2m"),
+	NAMED(es_nested_mmu, s1g, "1g"),
+};
 static const struct es_field cr_fields[] = { FIELD(es_cr_count, read), FIELD(es_cr_count, write) };
 
 #define GROUP(key, fields, at) { key, fields, ES_ARRAY_SIZE(fields), at }
@@ -51,6 +61,7 @@ static const struct es_group mmu_groups[] = {
 	GROUP("shadow_pages", page_fields, offsetof(struct es_mmu, shadow_pages)),
 	GROUP("sptes", spte_fields, offsetof(struct es_mmu, sptes)),
 	GROUP(NULL, zap_fields, 0),
+	GROUP("nested", nested_fields, offsetof(struct es_mmu, nested)),
 };
 static const struct es_group cr_groups[] = {
 	GROUP("cr0", cr_fields, ES_CR0 * sizeof(struct es_cr_count)),

@@ -261,6 +261,7 @@ static int read_counts(struct reader *r, const json_t *obj, struct es_counts *c)
 	if (!err && exits) {
 		size_t back = step(r, ".exits");
 
+		c->exits_unknown = json_is_null(json_object_get(exits, "total"));
 		err = read_reasons(r, exits, c);
 		step_back(r, back);
 	}

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define ES_ABI_VERSION	2
+#define ES_ABI_VERSION	3
 
 /*
  * Time buckets: bucket 0 holds [0, 64) ns, bucket i holds [2^(i+5), 2^(i+6)) ns,
@@ -39,7 +39,10 @@
  */
 #define ES_DEBUGFS_NAME	20
 
-/* VMX exit reason bits above the basic reason (SDM Vol. 3, table 25-15 and 28.2). */
+/*
+ * VMX exit reason bits above the basic reason (SDM Vol. 3, table 25-15 and 28.2), and what the exit's
+ * interruption information tells of an EXCEPTION_NMI: was it a page fault?
+ */
 enum es_flag {
 	ES_FLAG_BUS_LOCK,	/* bit 26 */
 	ES_FLAG_ENCLAVE,	/* bit 27 */
@@ -47,6 +50,7 @@ enum es_flag {
 	ES_FLAG_VMX_ROOT,	/* bit 29 */
 	ES_FLAG_OTHER,		/* any other bit from 16 to 30 */
 	ES_FLAG_FAILED_ENTRY,	/* bit 31 */
+	ES_FLAG_PAGE_FAULT,	/* EXCEPTION_NMI that was #PF */
 	ES_FLAGS
 };
 
@@ -62,7 +66,6 @@ enum es_state {
 struct es_cell {
 	__u32 code;		/* VMX basic reason; SVM exit code, low 32 bits */
 	__u32 flags[ES_FLAGS];	/* exits that had the flag */
-	__u32 pad;
 	__u64 count;
 	__u64 time_ns;		/* exit to next entry, less idle */
 	__u64 max_ns;

@@ -34,15 +34,27 @@ struct es_reason {
 	uint64_t flags[ES_FLAGS];
 };
 
-struct es_faults { uint64_t tdp, shadow, mmio, fast, spurious; };
+/*
+ * Page faults that KVM was asked to handle: tdp and shadow by the exit that brought them (EPT_VIOLATION, NPF;
+ * EXCP_PF, EXCEPTION_NMI), mmio those on device memory; fast to emulated are how KVM ended them. docs/mmu.md.
+ */
+struct es_faults { uint64_t tdp, shadow, mmio, fast, spurious, fixed, emulated; };
 struct es_shadow_pages { uint64_t created, reused, synced, unsynced, zapped; };
 struct es_sptes { uint64_t s4k, s2m, s1g; };
+/* What KVM does to shadow a nested hypervisor's EPT or NPT; in none of the other numbers. */
+struct es_nested_mmu {
+	uint64_t faults, guest_walks;
+	uint64_t created, reused, synced, unsynced, zapped; /* shadow pages */
+	uint64_t s4k, s2m, s1g;				    /* SPTEs set */
+};
 struct es_mmu {
 	struct es_faults faults;
 	uint64_t guest_walks;
 	struct es_shadow_pages shadow_pages;
 	struct es_sptes sptes;
 	uint64_t zap_all, huge_splits;
+	uint64_t spte_requests, tdp_changes, fast_attempts; /* only with exitstatd --mmu full */
+	struct es_nested_mmu nested;
 };
 
 enum es_cr { ES_CR0, ES_CR3, ES_CR4, ES_CR8, ES_CRS };
@@ -54,6 +66,7 @@ struct es_time { uint64_t guest_ns, kernel_ns, vmm_ns, idle_ns, runqueue_ns; };
 struct es_counts {
 	struct es_reason *reasons;
 	size_t n_reasons;
+	bool exits_unknown; /* this KVM reports no exits: exits.total and time_ns are null, not 0 */
 	struct es_time time;
 	struct es_mmu mmu;
 	struct es_cr_count cr[ES_CRS];
@@ -115,7 +128,10 @@ int es_counts_add(struct es_counts *dst, const struct es_counts *src);
 struct es_reason *es_counts_reason(struct es_counts *c, uint32_t code);
 const struct es_reason *es_counts_find(const struct es_counts *c, uint32_t code);
 
-/* exits.total and exits.time_ns of the contract: sums over reasons[]. Time: ES_NONE if no reason has one (and there is at least one). */
+/*
+ * exits.total and exits.time_ns of the contract: sums over reasons[]. ES_NONE if exits_unknown; time also if no
+ * reason has one (and there is at least one).
+ */
 uint64_t es_exits_total(const struct es_counts *c);
 uint64_t es_exits_time_ns(const struct es_counts *c);
 

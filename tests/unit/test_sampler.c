@@ -240,15 +240,15 @@ static void open_halt_is_idle_now_and_never_shrinks(void **state)
 {
 	struct es_slot *slot = begin(0, 0x1000, 0, 5, 0x78, 1);
 	struct es_snapshot *s;
-	uint64_t idle;
+	uint64_t idle, halted = now_ns() / 2; /* a machine may be up for a minute only */
 
 	(void)state;
 	slot->state = ES_STATE_HALTED;
-	slot->since_ns = now_ns() - 3600 * SEC;
+	slot->since_ns = now_ns() - halted;
 	slot->guest_ns = 1000;
 	s = sample();
 	idle = s->vms[0]->counts.time.idle_ns;
-	assert_true(idle >= 3600 * SEC && idle < 3700 * SEC);
+	assert_true(idle >= halted && idle < halted + 100 * SEC);
 	assert_int_equal(s->vms[0]->counts.time.guest_ns, 1000);
 	assert_int_equal(s->vms[0]->counts.time.kernel_ns, ES_NONE);
 	es_snapshot_unref(s);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A file of snapshots as one measurement, a run: what each VM did from its first line
+ * to its last. The file is a recording (JSON Lines, a snapshot a line) or a single
+ * snapshot, pretty-printed or not. Files are read line by line: a run needs memory for
+ * its VMs and one point a line, not for the file.
+ */
+#ifndef EXITSTAT_RUN_H
+#define EXITSTAT_RUN_H
+
+#include <exitstat/json.h>
+#include <exitstat/snapshot.h>
+
+/* One interval of one VM, for charts. ES_NONE: not measured. */
+struct es_run_point {
+	uint64_t at_ns;	  /* its end, since the run began */
+	uint64_t span_ns; /* its length */
+	uint64_t exits, time_ns;
+	uint64_t paging_exits, paging_time_ns; /* see paging.h */
+	uint64_t guest_ns;
+};
+
+/* The VMs of one name in a file, as one: a guest that was stopped and started again goes on. */
+struct es_run_vm {
+	char *name;
+	enum es_paging paging; /* of the last of them */
+	bool nested;
+	uint32_t n_vcpus;
+	unsigned int instances;	 /* how many VMs had this name */
+	uint64_t span_ns;	 /* how long they lived within the run, summed; ES_NONE unknown */
+	struct es_counts counts; /* what they did within the run */
+	struct es_run_point *points;
+	size_t n_points;
+};
+
+struct es_run {
+	char *path;	/* as given */
+	char *label;	/* the file's name without folder and .jsonl or .json */
+	struct es_host host;
+	uint64_t begin_realtime_ns, end_realtime_ns;
+	uint64_t span_ns; /* from the first line to the last; of a single snapshot its interval, or the oldest VM's age */
+	size_t lines;
+	bool cut;	/* the last line is not whole: the recorder died, what came before counts */
+	bool latency;	/* times were measured */
+	struct es_health_counts health; /* of the last line */
+	struct es_run_vm *vms; /* sorted by name */
+	size_t n_vms;
+};
+
+/*
+ * Reads path, VMs that vm means only (NULL: all). 0; -ENOENT and the like; -EBADMSG: not a
+ * recording, or damaged; -ESRCH: no such VM in it. err: one line with file, line and reason.
+ */
+int es_run_load(const char *path, const char *vm, struct es_run *out, char err[ES_ERR_MAX]);
+void es_run_clear(struct es_run *r);
+const struct es_run_vm *es_run_vm(const struct es_run *r, const char *name);
+
+#endif
