@@ -14,22 +14,15 @@
 
 #include "kvm_types.h"
 #include "maps.h"
+#include "slots.h"
 
-#define ISA_VMX	  1
-#define ISA_SVM	  2
-#define VMX_HLT	  12   /* EXIT_REASON_HLT */
-#define SVM_HLT	  0x78 /* SVM_EXIT_HLT */
-#define NO_SLOT	  (-1)
-#define MAX_ERRNO 4095 /* the kernel's: pointers beyond -MAX_ERRNO are errors */
-#define CPU_CACHE 4096 /* a power of two; CPUs beyond it share entries, which only costs time */
+#define ISA_VMX		  1
+#define ISA_SVM		  2
+#define VMX_HLT		  12   /* EXIT_REASON_HLT */
+#define SVM_HLT		  0x78 /* SVM_EXIT_HLT */
+#define VMX_EXCEPTION_NMI 0
 
 const volatile bool latency = true;
-
-/*
- * Slot of the vCPU that ran last on a CPU. A hint only: whoever uses it compares
- * slot->vcpu, since the vCPU may have moved on, or be gone.
- */
-__u32 cpu_slot[CPU_CACHE];
 
 /* log2 of a byte, and 0 for 0. */
 #define L1(n)	n
@@ -59,131 +52,6 @@ static __always_inline __u32 bucket_of(__u64 ns)
 		base += 8;
 	}
 	return base + log2_byte[x & 0xff];
-}
-
-/* The vCPU that the current thread has loaded: KVM hangs its preempt notifier on the task. */
-static __always_inline __u64 current_vcpu(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct hlist_node *first = BPF_CORE_READ(task, preempt_notifiers.first);
-
-	if (!first)
-		return 0;
-	return (__u64)first - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier) -
-	       bpf_core_field_offset(struct preempt_notifier, link);
-}
-
-/* A reader that meets an odd seq, or another one after than before, reads again. */
-static __always_inline void write_begin(struct es_slot *slot)
-{
-	(*(volatile __u32 *)&slot->seq)++;
-	barrier();
-}
-
-static __always_inline void write_end(struct es_slot *slot)
-{
-	barrier();
-	(*(volatile __u32 *)&slot->seq)++;
-}
-
-/* Remember who runs this vCPU now; a vCPU changes threads only by way of user space. */
-static __noinline int note_thread(struct es_slot *slot, __u32 idx)
-{
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_old, *of_tid;
-
-	of_tid = bpf_map_lookup_elem(&threads, &tid);
-	if (old == tid && of_tid && *of_tid == idx)
-		return 0;
-	if (old && old != tid) {
-		of_old = bpf_map_lookup_elem(&threads, &old);
-		if (of_old && *of_old == idx)
-			bpf_map_delete_elem(&threads, &old);
-	}
-	slot->tid = tid;
-	slot->tgid = pid_tgid >> 32;
-	bpf_map_update_elem(&threads, &tid, &idx, BPF_ANY);
-	return 0;
-}
-
-/*
- * The VM's folder in debugfs, by its own word: one process may have many VMs. KVM leaves NULL or an
- * error there when it made none.
- */
-static __noinline int note_debugfs(struct es_slot *slot, __u64 vm)
-{
-	const struct kvm *kvm = (void *)vm;
-	const unsigned char *name = NULL;
-	struct dentry *dir = NULL;
-
-	if (!bpf_core_field_exists(kvm->debugfs_dentry))
-		return 0;
-	if (bpf_core_read(&dir, sizeof(dir), &kvm->debugfs_dentry))
-		return 0;
-	if (!dir || (__u64)dir >= (__u64)-MAX_ERRNO)
-		return 0;
-	if (bpf_core_read(&name, sizeof(name), &dir->d_name.name))
-		return 0;
-	bpf_probe_read_kernel_str(slot->debugfs, sizeof(slot->debugfs), name);
-	return 0;
-}
-
-/* Takes a free slot for a vCPU never seen before. */
-static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct es_slot *slot;
-	__u32 idx;
-
-	if (bpf_map_pop_elem(&free_slots, &idx))
-		goto dropped;
-	slot = bpf_map_lookup_elem(&slots, &idx);
-	if (!slot)
-		goto dropped;
-	if (bpf_map_update_elem(&vcpus, &vcpu, &idx, BPF_NOEXIST)) {
-		bpf_map_push_elem(&free_slots, &idx, 0);
-		goto dropped;
-	}
-	slot->kvm = kvm;
-	slot->vcpu_id = vcpu_id;
-	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
-	note_debugfs(slot, kvm);
-	slot->cells_used = ES_CELL_NONE + 1;
-	slot->born_ns = bpf_ktime_get_ns();
-	note_thread(slot, idx);
-	*(volatile __u64 *)&slot->vcpu = vcpu;
-	announce(ES_EVENT_NEW, idx);
-	return idx;
-dropped:
-	count_health(ES_HEALTH_DROPPED);
-	return NO_SLOT;
-}
-
-/* The slow way to a slot: this CPU ran another vCPU before, or the vCPU is new. */
-static __noinline int slot_find(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
-{
-	__u32 *found = bpf_map_lookup_elem(&vcpus, &vcpu);
-	int idx = found ? (int)*found : slot_new(vcpu, kvm, vcpu_id);
-
-	if (idx != NO_SLOT)
-		cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)] = idx;
-	return idx;
-}
-
-static __always_inline struct es_slot *slot_of(struct kvm_vcpu *vcpu, __u32 *idx)
-{
-	struct es_slot *slot;
-	int found;
-
-	*idx = cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)];
-	slot = bpf_map_lookup_elem(&slots, idx);
-	if (slot && slot->vcpu == (__u64)vcpu)
-		return slot;
-	found = slot_find((__u64)vcpu, (__u64)vcpu->kvm, vcpu->vcpu_id);
-	if (found == NO_SLOT)
-		return NULL;
-	*idx = found;
-	return bpf_map_lookup_elem(&slots, idx);
 }
 
 /* Gives the exit's code a cell: a code this vCPU had not before, or two codes that share a table entry. */
@@ -309,8 +177,25 @@ int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
 	return 0;
 }
 
+/*
+ * VMX has one code for all exceptions and NMIs: which it was stands in the exit's interruption
+ * information, of which KVM keeps a copy: before kvm_exit from 6.12, at the latest before the next
+ * entry on kernels before. #PF is vector 14, valid is bit 31 (SDM Vol. 3, 25.9.2).
+ */
+static __always_inline void note_page_fault(struct kvm_vcpu *vcpu, struct es_cell *cell)
+{
+	__u32 info = 0;
+
+	if (bpf_core_field_exists(struct vcpu_vmx___vt, vt))
+		bpf_core_read(&info, sizeof(info), &((struct vcpu_vmx___vt *)vcpu)->vt.exit_intr_info);
+	else if (bpf_core_field_exists(struct vcpu_vmx, exit_intr_info))
+		bpf_core_read(&info, sizeof(info), &((struct vcpu_vmx *)vcpu)->exit_intr_info);
+	if ((info & 0x800000ff) == 0x8000000e)
+		cell->flags[ES_FLAG_PAGE_FAULT]++;
+}
+
 /* The exit is over: what it took, less the time the vCPU was halted in it. */
-static __always_inline void close_exit(struct es_slot *slot, __u64 now)
+static __always_inline void close_exit(struct kvm_vcpu *vcpu, struct es_slot *slot, __u64 now)
 {
 	__u64 ns = now - slot->exit_ns - slot->idle_exit_ns;
 	__u32 i = slot->cell;
@@ -325,6 +210,8 @@ static __always_inline void close_exit(struct es_slot *slot, __u64 now)
 	if (ns > cell->max_ns)
 		cell->max_ns = ns;
 	cell->hist[bucket_of(ns) & (ES_HIST_BUCKETS - 1)]++;
+	if (cell->code == VMX_EXCEPTION_NMI && slot->isa == ISA_VMX)
+		note_page_fault(vcpu, cell);
 	slot->exit_ns = 0;
 }
 
@@ -346,7 +233,7 @@ int BPF_PROG(kvm_entry, struct kvm_vcpu *vcpu)
 	now = bpf_ktime_get_ns();
 	write_begin(slot);
 	if (slot->exit_ns)
-		close_exit(slot, now);
+		close_exit(vcpu, slot, now);
 	slot->state = ES_STATE_GUEST;
 	slot->since_ns = now;
 	write_end(slot);

@@ -7,6 +7,7 @@
 #ifndef EXITSTAT_KVM_TYPES_H
 #define EXITSTAT_KVM_TYPES_H
 
+#include <stdbool.h>
 #include <linux/types.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -41,10 +42,44 @@ struct task_struct {
 	struct hlist_head preempt_notifiers;
 };
 
+/* Bits of a shadow page: those of interest. */
+union kvm_mmu_page_role {
+	__u32 word;
+	struct {
+		unsigned int direct : 1;
+		unsigned int guest_mode : 1;
+	};
+};
+
+/* root_role from 5.18; before, mmu_role. */
+struct kvm_mmu {
+	union kvm_mmu_page_role root_role;
+};
+
+struct kvm_mmu_page {
+	union kvm_mmu_page_role role;
+	bool tdp_mmu_page;
+};
+
+struct kvm_vcpu_arch {
+	struct kvm_mmu *mmu;
+	struct kvm_mmu guest_mmu;
+};
+
+/* pf_fixed is old, the others came with 5.19. */
+struct kvm_vcpu_stat {
+	__u64 pf_fixed;
+	__u64 pf_fast;
+	__u64 pf_spurious;
+	__u64 pf_emulate;
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
 	struct preempt_notifier preempt_notifier;
 	int vcpu_id;
+	struct kvm_vcpu_arch arch;
+	struct kvm_vcpu_stat stat;
 };
 
 /* SVM. exit_code is u32 to 7.1 and u64 from 7.2: the low 32 bits are the code on all of them. */
@@ -69,11 +104,13 @@ union vmx_exit_reason {
 struct vcpu_vmx {
 	struct kvm_vcpu vcpu;
 	union vmx_exit_reason exit_reason;
+	__u32 exit_intr_info;
 };
 
 /* From 6.16 in the part that VMX shares with TDX. */
 struct vcpu_vt {
 	union vmx_exit_reason exit_reason;
+	__u32 exit_intr_info;
 };
 
 struct vcpu_vmx___vt {

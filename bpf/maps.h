@@ -37,6 +37,46 @@ struct {
 	__type(value, __u32);
 } threads SEC(".maps");
 
+/* struct kvm * of a living VM -> the slot of its first vCPU, which stands for the VM. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u32);
+} vms SEC(".maps");
+
+/*
+ * Process -> its VMs: how many, above, and the sum of their slots (each plus one), below, in one
+ * number, so that both change at once. Of a process with one VM the sum is that VM's slot.
+ */
+#define ES_PROCESS_ONE (1ull << 32)
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} processes SEC(".maps");
+
+/* Where kvm_vcpu.stat has the counters of enum es_pf; 0: this kernel has them not, or the MMU is not watched. */
+struct es_layout {
+	__u32 pf[ES_PFS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct es_layout);
+} layout SEC(".maps");
+
+/* MMU events that belong to no VM known, by enum es_mmu_event. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ES_MMU_EVENTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} mmu_strays SEC(".maps");
+
 /* Slots nobody uses; filled by user space, which alone can tell when the last read was. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
@@ -62,6 +102,18 @@ static __always_inline void count_health(__u32 which)
 
 	if (v)
 		__sync_fetch_and_add(v, 1);
+}
+
+/* KVM's own counters of how page faults ended; left alone where they are not known. */
+static __always_inline void read_pf(__u64 *pf, __u64 vcpu)
+{
+	__u32 key = 0;
+	const struct es_layout *l = bpf_map_lookup_elem(&layout, &key);
+
+	for (int i = 0; l && i < ES_PFS; i++) {
+		if (l->pf[i])
+			bpf_probe_read_kernel(&pf[i], sizeof(pf[i]), (void *)(vcpu + l->pf[i]));
+	}
 }
 
 /* The slots tell all; the event only saves user space the wait for its next look. */

@@ -12,6 +12,52 @@
 
 #include "maps.h"
 
+/* The VM whose first vCPU this was goes with it: KVM destroys all of a VM's vCPUs together. */
+static __noinline int forget_vm(struct es_slot *slot, __u32 idx)
+{
+	__u64 kvm = slot->kvm, *process;
+	__u32 tgid = slot->owner;
+
+	bpf_map_delete_elem(&vms, &kvm);
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process && __sync_sub_and_fetch(process, ES_PROCESS_ONE + idx + 1) == 0)
+		bpf_map_delete_elem(&processes, &tgid);
+	return 0;
+}
+
+/* A vCPU that is still the one of its slot afterwards was not freed meanwhile. */
+static __noinline int read_faults_of(__u32 idx)
+{
+	struct es_slot *slot = bpf_map_lookup_elem(&slots, &idx);
+	__u64 pf[ES_PFS], vcpu;
+	__u32 *now;
+
+	if (!slot)
+		return 0;
+	vcpu = *(volatile __u64 *)&slot->vcpu;
+	if (!vcpu)
+		return 0;
+	__builtin_memcpy(pf, slot->pf, sizeof(pf));
+	read_pf(pf, vcpu);
+	now = bpf_map_lookup_elem(&vcpus, &vcpu);
+	if (now && *now == idx)
+		__builtin_memcpy(slot->pf, pf, sizeof(pf));
+	return 0;
+}
+
+/*
+ * Run by user space, not by an event: KVM's counters of these vCPUs (their slots plus one, as many as a raw
+ * tracepoint has arguments), read when somebody looks and not at each fault.
+ */
+SEC("raw_tp")
+int read_faults(struct bpf_raw_tracepoint_args *ctx)
+{
+#pragma unroll
+	for (int i = 0; i < ES_FAULT_READS; i++)
+		read_faults_of((__u32)ctx->args[i] - 1);
+	return 0;
+}
+
 SEC("kprobe/kvm_arch_vcpu_destroy")
 int vcpu_destroy(struct pt_regs *ctx)
 {
@@ -28,6 +74,9 @@ int vcpu_destroy(struct pt_regs *ctx)
 	if (!slot || slot->vcpu != vcpu)
 		return 0;
 
+	read_pf(slot->pf, vcpu);
+	if (slot->owner)
+		forget_vm(slot, idx);
 	tid = slot->tid;
 	of_thread = bpf_map_lookup_elem(&threads, &tid);
 	if (of_thread && *of_thread == idx)

@@ -1,5 +1,5 @@
 # BPF objects and their skeletons. Hot-path code: -O2 and the newest instruction set that 5.10 has.
-SKELS := $(BUILD)/vcpu_life.skel.h $(BUILD)/kvm_exit.skel.h
+SKELS := $(BUILD)/vcpu_life.skel.h $(BUILD)/kvm_exit.skel.h $(BUILD)/mmu.skel.h
 
 BPF_CLANG ?= clang
 BPF_STRIP ?= llvm-strip

@@ -184,7 +184,9 @@ static void fill_health(struct collector *c, struct es_health_counts *h)
 	h->dropped = es_loader_health(c->loader, ES_HEALTH_DROPPED) +
 		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
 	h->missed = es_loader_missed(c->loader);
-	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED);
+	h->unattributed_mmu =
+		es_loader_mmu_strays(c->loader) + es_loader_health(c->loader, ES_HEALTH_NO_EXIT);
+	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED) + h->unattributed_mmu;
 	h->unknown_reasons = es_sampler_unknown_reasons(c->sampler);
 	h->read_errors =
 		es_loader_health(c->loader, ES_HEALTH_READ_ERRORS) + es_kernel_compare_errors(c->kernel);
@@ -231,6 +233,7 @@ static void add_features(struct collector *c, struct es_status *st)
 {
 	bool on = es_loader_attached(c->loader);
 	bool latency = es_loader_latency(c->loader);
+	char mmu[sizeof(st->features[0].detail)];
 	static const char *const reason_by[] = {
 		[ES_ISA_NONE] = "neither kvm_intel nor kvm_amd is loaded",
 		[ES_ISA_VMX] = "vcpu_vmx exit_reason by CO-RE",
@@ -242,6 +245,8 @@ static void add_features(struct collector *c, struct es_status *st)
 	add_feature(st, "latency", on && latency,
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
+	es_loader_mmu_explain(c->loader, mmu, sizeof(mmu));
+	add_feature(st, "mmu", es_loader_mmu(c->loader)->events != 0 && on, "%s", mmu);
 	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",
 		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
 	add_feature(st, "module events", c->uevent_fd >= 0, "%s",
@@ -364,6 +369,7 @@ static int watch(struct collector *c, sd_event *event)
 int es_collector_new(sd_event *event, const struct es_source_options *o, struct es_source **out, char *err,
 		     size_t size)
 {
+	const struct es_loader_options loader = { .slots = o->slots, .latency = o->latency, .mmu = o->mmu };
 	struct collector *c;
 	int r = check_host(err, size);
 
@@ -379,7 +385,7 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 	c->sys = o->sys;
 	c->proc = o->proc;
 	c->n_slots = o->slots;
-	r = es_loader_new(o->slots, o->latency, &c->loader, err, size);
+	r = es_loader_new(&loader, &c->loader, err, size);
 	if (r) {
 		collector_free(&c->src);
 		return r;

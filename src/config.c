@@ -10,7 +10,7 @@
 #include <exitstat/log.h>
 #include <exitstat/util.h>
 
-enum kind { KIND_TEXT, KIND_TIME, KIND_COUNT, KIND_BOOL, KIND_FLAG };
+enum kind { KIND_TEXT, KIND_TIME, KIND_COUNT, KIND_BOOL, KIND_MMU, KIND_FLAG };
 
 #define NS_MS  1000000ULL
 #define NS_S   (1000 * NS_MS)
@@ -44,6 +44,9 @@ static const struct setting settings[] = {
 	{ "slots", "N", KIND_COUNT, 0, AT(slots), 1, 65536, "1024", "vCPUs measured at most; 16 KiB each" },
 	{ "latency", NULL, KIND_BOOL, 0, AT(latency), 0, 0, "yes",
 	  "count exits only: no times, no histograms" },
+	{ "mmu", "off|basic|full", KIND_MMU, 0, AT(mmu), 0, 0, "basic",
+	  "what of KVM's MMU is counted: nothing, what is\n                     worth its cost, or all; "
+	  "--no-mmu is off" },
 	{ "ended-keep", "T", KIND_TIME, LIVE, AT(ended_keep_ns), 0, 30 * NS_DAY, "10min",
 	  "how long a VM that ended is still shown" },
 	{ "ended-max", "N", KIND_COUNT, LIVE, AT(ended_max), 0, 10000, "64", "how many of those at most" },
@@ -152,6 +155,22 @@ static int set_number(const struct setting *s, struct es_config *c, const char *
 	return 0;
 }
 
+/* "off" comes first: a negated option means it. */
+static int set_mmu(const struct setting *s, struct es_config *c, const char *value, char *err)
+{
+	static const char *const modes[] = {
+		[ES_MMU_OFF] = "off", [ES_MMU_BASIC] = "basic", [ES_MMU_FULL] = "full"
+	};
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(modes); i++)
+		if (!strcmp(value, modes[i]) || (i == ES_MMU_OFF && !strcmp(value, "no"))) {
+			*(int *)((char *)c + s->offset) = (int)i;
+			return 0;
+		}
+	snprintf(err, ES_CONFIG_ERR, "%s: '%.64s' is not off, basic or full", s->name, value);
+	return -EINVAL;
+}
+
 static int set(const struct setting *s, struct es_config *c, const char *value, char *err)
 {
 	switch (s->kind) {
@@ -160,6 +179,8 @@ static int set(const struct setting *s, struct es_config *c, const char *value, 
 	case KIND_TIME:
 	case KIND_COUNT:
 		return set_number(s, c, value, err);
+	case KIND_MMU:
+		return set_mmu(s, c, value, err);
 	default:
 		if (parse_bool(value, (bool *)((char *)c + s->offset)) == 0)
 			return 0;
@@ -225,7 +246,7 @@ static int load_file(struct es_config *c, bool required, char *err)
 	return 0;
 }
 
-/* The options as getopt_long wants them; a boolean comes as --NAME and --no-NAME. */
+/* The options as getopt_long wants them; what can be switched off comes as --no-NAME, too. */
 struct options {
 	struct option list[2 * N_SETTINGS + 1];
 	char negated[N_SETTINGS][32];
@@ -240,7 +261,7 @@ static void make_options(struct options *o)
 		o->list[n++] =
 			(struct option){ settings[i].name, settings[i].arg ? required_argument : no_argument,
 					 NULL, 256 + (int)i };
-		if (settings[i].kind != KIND_BOOL)
+		if (settings[i].kind != KIND_BOOL && settings[i].kind != KIND_MMU)
 			continue;
 		snprintf(o->negated[i], sizeof(o->negated[i]), "no-%s", settings[i].name);
 		o->list[n++] = (struct option){ o->negated[i], no_argument, NULL, 512 + (int)i };
@@ -357,6 +378,8 @@ static size_t member_size(const struct setting *s)
 	case KIND_TIME:
 	case KIND_COUNT:
 		return sizeof(uint64_t);
+	case KIND_MMU:
+		return sizeof(int);
 	default:
 		return sizeof(bool);
 	}

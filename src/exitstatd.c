@@ -400,6 +400,7 @@ static int open_source(struct daemon *d)
 	struct es_source_options o = {
 		.slots = (unsigned int)d->cfg.slots,
 		.latency = d->cfg.latency,
+		.mmu = d->cfg.mmu,
 		.sys = "/sys",
 		.proc = "/proc",
 		.replay = d->cfg.replay[0] ? d->cfg.replay : NULL,

@@ -27,6 +27,9 @@ struct es_loader {
 	size_t slots_bytes;
 	unsigned int n_slots;
 	bool latency;
+	enum es_mmu_mode mmu_mode;
+	struct es_mmu_programs *mmu; /* NULL: not attached */
+	char mmu_failure[192];
 	uint64_t missed_before; /* by programs that are gone */
 };
 
@@ -115,12 +118,13 @@ static int fill_free_slots(struct es_loader *l)
 
 static int create_maps(struct es_loader *l)
 {
+	struct bpf_map *a_slot_each[] = { l->life->maps.slots,	 l->life->maps.vcpus,
+					  l->life->maps.threads, l->life->maps.free_slots,
+					  l->life->maps.vms,	 l->life->maps.processes };
 	int r;
 
-	bpf_map__set_max_entries(l->life->maps.slots, l->n_slots);
-	bpf_map__set_max_entries(l->life->maps.vcpus, l->n_slots);
-	bpf_map__set_max_entries(l->life->maps.threads, l->n_slots);
-	bpf_map__set_max_entries(l->life->maps.free_slots, l->n_slots);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(a_slot_each); i++)
+		bpf_map__set_max_entries(a_slot_each[i], l->n_slots);
 	r = vcpu_life__load(l->life);
 	if (r)
 		return r;
@@ -131,7 +135,7 @@ static int create_maps(struct es_loader *l)
 	return r ? r : fill_free_slots(l);
 }
 
-int es_loader_new(unsigned int n_slots, bool latency, struct es_loader **out, char *err, size_t size)
+int es_loader_new(const struct es_loader_options *o, struct es_loader **out, char *err, size_t size)
 {
 	struct es_loader *l = calloc(1, sizeof(*l));
 	int r;
@@ -139,8 +143,9 @@ int es_loader_new(unsigned int n_slots, bool latency, struct es_loader **out, ch
 	if (!l)
 		return explain(-ENOMEM, "start", err, size);
 	libbpf_set_print(keep_warning);
-	l->n_slots = n_slots;
-	l->latency = latency;
+	l->n_slots = o->slots;
+	l->latency = o->latency;
+	l->mmu_mode = o->mmu;
 	l->life = vcpu_life__open();
 	r = l->life ? create_maps(l) : -errno;
 	if (r) {
@@ -155,6 +160,7 @@ void es_loader_free(struct es_loader *l)
 {
 	if (!l)
 		return;
+	es_mmu_programs_free(l->mmu);
 	kvm_exit__destroy(l->exits);
 	bpf_link__destroy(l->life_link);
 	ring_buffer__free(l->ring);
@@ -187,26 +193,6 @@ bool es_loader_life_attached(const struct es_loader *l)
 	return l->life_link != NULL;
 }
 
-/* The exit programs write into the maps of the lifecycle object. */
-static int share_maps(struct es_loader *l, struct kvm_exit *e)
-{
-	const struct {
-		struct bpf_map *to, *from;
-	} pairs[] = {
-		{ e->maps.slots, l->life->maps.slots },	    { e->maps.vcpus, l->life->maps.vcpus },
-		{ e->maps.threads, l->life->maps.threads }, { e->maps.free_slots, l->life->maps.free_slots },
-		{ e->maps.events, l->life->maps.events },   { e->maps.health, l->life->maps.health },
-	};
-
-	for (size_t i = 0; i < ES_ARRAY_SIZE(pairs); i++) {
-		int r = bpf_map__reuse_fd(pairs[i].to, bpf_map__fd(pairs[i].from));
-
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
 static int load_exits(struct es_loader *l, struct kvm_exit **out)
 {
 	struct kvm_exit *e = kvm_exit__open();
@@ -219,7 +205,7 @@ static int load_exits(struct es_loader *l, struct kvm_exit **out)
 		bpf_program__set_autoload(e->progs.kvm_entry, false);
 		bpf_program__set_autoload(e->progs.kvm_vcpu_wakeup, false);
 	}
-	r = share_maps(l, e);
+	r = es_share_maps(e->obj, l->life->obj);
 	if (!r)
 		r = kvm_exit__load(e);
 	if (r) {
@@ -240,26 +226,49 @@ static uint64_t program_missed(const struct bpf_program *p)
 	return info.recursion_misses;
 }
 
-static uint64_t exits_missed(const struct kvm_exit *e)
+static uint64_t object_missed(const struct bpf_object *obj)
 {
 	struct bpf_program *p;
 	uint64_t sum = 0;
 
-	if (!e)
+	if (!obj)
 		return 0;
-	bpf_object__for_each_program(p, e->obj) sum += program_missed(p);
+	bpf_object__for_each_program(p, obj) sum += program_missed(p);
 	return sum;
+}
+
+static struct bpf_object *mmu_object(const struct es_loader *l)
+{
+	return l->mmu ? es_mmu_programs_object(l->mmu) : NULL;
+}
+
+/* Without them exits are still counted, so a failure is no more than said. */
+static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r)
+{
+	l->mmu_failure[0] = 0;
+	if (!r && fresh)
+		r = es_mmu_programs_attach(fresh);
+	if (!r) {
+		l->mmu = fresh;
+		return;
+	}
+	es_mmu_programs_free(fresh);
+	snprintf(l->mmu_failure, sizeof(l->mmu_failure), "not counted: %s",
+		 first_warning[0] ? first_warning : strerror(-r));
 }
 
 int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
 {
+	struct es_mmu_programs *mmu = NULL;
 	struct kvm_exit *fresh;
-	int r;
+	int r, mmu_r = 0;
 
 	first_warning[0] = 0;
 	r = load_exits(l, &fresh);
 	if (r)
 		return explain(r, "load the exit programs", err, size);
+	if (l->mmu_mode != ES_MMU_OFF)
+		mmu_r = es_mmu_programs_load(l->life->obj, l->mmu_mode, &mmu);
 	es_loader_detach_exits(l);
 	/* What vCPUs did until now was not watched. */
 	for (unsigned int i = 0; i < l->n_slots; i++) {
@@ -269,9 +278,11 @@ int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
 	r = kvm_exit__attach(fresh);
 	if (r) {
 		kvm_exit__destroy(fresh);
+		es_mmu_programs_free(mmu);
 		return explain(r, "attach to KVM's tracepoints", err, size);
 	}
 	l->exits = fresh;
+	attach_mmu(l, mmu, mmu_r);
 	return 0;
 }
 
@@ -293,17 +304,20 @@ static void close_interval(struct es_slot *s, uint64_t now)
 
 void es_loader_detach_exits(struct es_loader *l)
 {
-
 	uint64_t now;
 
 	if (!l->exits)
 		return;
 	kvm_exit__detach(l->exits);
+	if (l->mmu)
+		es_mmu_programs_detach(l->mmu);
 	now = es_monotonic_ns();
 	wait_for_programs();
-	l->missed_before += exits_missed(l->exits);
+	l->missed_before += object_missed(l->exits->obj) + object_missed(mmu_object(l));
 	kvm_exit__destroy(l->exits);
+	es_mmu_programs_free(l->mmu);
 	l->exits = NULL;
+	l->mmu = NULL;
 	if (!l->latency)
 		return;
 	for (unsigned int i = 0; i < l->n_slots; i++)
@@ -326,6 +340,23 @@ struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
 	return l->slots;
 }
 
+/* As in bpf/vcpu_life.bpf.c. The process is gone, so nobody else counts its VMs now. */
+static void forget_vm(struct es_loader *l, const struct es_slot *s, uint32_t slot)
+{
+	int processes = bpf_map__fd(l->life->maps.processes);
+	uint64_t kvm = s->kvm, all;
+	uint32_t tgid = s->owner;
+
+	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vms), &kvm);
+	if (bpf_map_lookup_elem(processes, &tgid, &all))
+		return;
+	all -= (1ull << 32) + slot + 1;
+	if (all)
+		bpf_map_update_elem(processes, &tgid, &all, BPF_EXIST);
+	else
+		bpf_map_delete_elem(processes, &tgid);
+}
+
 void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 {
 	struct es_slot *s = &l->slots[slot];
@@ -334,10 +365,60 @@ void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 	uint64_t vcpu = s->vcpu;
 
 	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vcpus), &vcpu);
+	if (s->owner)
+		forget_vm(l, s, slot);
 	if (!bpf_map_lookup_elem(threads, &tid, &of_thread) && of_thread == slot)
 		bpf_map_delete_elem(threads, &tid);
 	s->vcpu = 0;
 	s->ended_ns = now;
+}
+
+const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
+{
+	static const struct es_mmu_measured nothing;
+
+	return l->mmu ? es_mmu_programs_measured(l->mmu) : &nothing;
+}
+
+void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size)
+{
+	const char *absent = l->mmu ? es_mmu_programs_absent(l->mmu) : "";
+
+	if (l->mmu_mode == ES_MMU_OFF)
+		snprintf(buf, size, "off: --no-mmu");
+	else if (!l->mmu)
+		snprintf(buf, size, "%s", l->mmu_failure[0] ? l->mmu_failure : "not attached");
+	else
+		snprintf(buf, size, "tp_btf/kvm_page_fault, kvm_cr, kvmmmu:*%s%s%s",
+			 l->mmu_mode == ES_MMU_FULL ? "" : "; the hottest only with --mmu full",
+			 *absent ? "; this KVM has no " : "", absent);
+}
+
+void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n)
+{
+	uint64_t args[ES_FAULT_READS];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	while (l->mmu && n) {
+		size_t now = n < ES_FAULT_READS ? n : ES_FAULT_READS;
+
+		for (size_t i = 0; i < ES_FAULT_READS; i++)
+			args[i] = i < now ? (uint64_t)slots[i] + 1 : 0;
+		bpf_prog_test_run_opts(bpf_program__fd(l->life->progs.read_faults), &opts);
+		slots += now;
+		n -= now;
+	}
+}
+
+uint64_t es_loader_mmu_strays(const struct es_loader *l)
+{
+	uint64_t sum = 0, v;
+
+	for (uint32_t key = 0; key < ES_MMU_EVENTS; key++) {
+		if (!bpf_map_lookup_elem(bpf_map__fd(l->life->maps.mmu_strays), &key, &v))
+			sum += v;
+	}
+	return sum;
 }
 
 int es_loader_slot_free(struct es_loader *l, uint32_t slot)
@@ -370,7 +451,8 @@ uint64_t es_loader_health(const struct es_loader *l, enum es_health which)
 
 uint64_t es_loader_missed(struct es_loader *l)
 {
-	return l->missed_before + exits_missed(l->exits) + program_missed(l->life->progs.vcpu_destroy);
+	return l->missed_before + object_missed(l->exits ? l->exits->obj : NULL) +
+	       object_missed(mmu_object(l)) + program_missed(l->life->progs.vcpu_destroy);
 }
 
 static void program_status(const struct bpf_program *p, bool attached, struct es_status *st)
@@ -379,7 +461,8 @@ static void program_status(const struct bpf_program *p, bool attached, struct es
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
 
-	if (!bpf_program__autoload(p) || st->n_programs >= ES_STATUS_PROGRAMS)
+	if (!bpf_program__autoload(p) || st->n_programs >= ES_STATUS_PROGRAMS ||
+	    !strcmp(bpf_program__section_name(p), "raw_tp")) /* called, not attached */
 		return;
 	ps = &st->programs[st->n_programs++];
 	snprintf(ps->name, sizeof(ps->name), "%s", bpf_program__name(p));
@@ -403,6 +486,9 @@ void es_loader_status(struct es_loader *l, struct es_status *st)
 	bpf_object__for_each_program(p, l->life->obj) program_status(p, l->life_link != NULL, st);
 	if (l->exits) {
 		bpf_object__for_each_program(p, l->exits->obj) program_status(p, true, st);
+	}
+	if (l->mmu) {
+		bpf_object__for_each_program(p, mmu_object(l)) program_status(p, true, st);
 	}
 	st->map_bytes = 0;
 	bpf_object__for_each_map(m, l->life->obj)

@@ -11,16 +11,24 @@
 #include <stdint.h>
 
 #include <exitstat/abi.h>
+#include <exitstat/config.h>
 #include <exitstat/status.h>
+
+#include "loader_mmu.h"
 
 struct es_loader;
 
 /*
- * Creates the maps for n_slots vCPUs and loads the lifecycle program; nothing is
+ * Creates the maps for o->slots vCPUs and loads the lifecycle program; nothing is
  * attached yet and KVM need not be there. On failure a negative errno, and in err one
  * line that names the cause and the remedy.
  */
-int es_loader_new(unsigned int n_slots, bool latency, struct es_loader **out, char *err, size_t size);
+struct es_loader_options {
+	unsigned int slots;
+	bool latency;
+	enum es_mmu_mode mmu;
+};
+int es_loader_new(const struct es_loader_options *o, struct es_loader **out, char *err, size_t size);
 void es_loader_free(struct es_loader *l);
 
 /* Attach to the end of vCPUs (kvm must be loaded); detach and attach again after kvm.ko was replaced. */
@@ -32,6 +40,17 @@ bool es_loader_life_attached(const struct es_loader *l);
  * attached before are detached only when the new ones are ready.
  */
 int es_loader_attach_exits(struct es_loader *l, char *err, size_t size);
+/*
+ * What of the MMU is measured now. With the exit programs come those on the MMU, unless the options say no
+ * or they cannot be had: then nothing is, and the exits are still counted.
+ */
+const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l);
+/* One line on the programs on the MMU: what they count, or why not. */
+void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size);
+/* Has the slots' pf[] read anew from KVM. Any number of slots. */
+void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n);
+/* MMU events that belong to no VM known. */
+uint64_t es_loader_mmu_strays(const struct es_loader *l);
 /* Take the exit programs off KVM. Open intervals of living vCPUs are closed with the present time. */
 void es_loader_detach_exits(struct es_loader *l);
 bool es_loader_attached(const struct es_loader *l);

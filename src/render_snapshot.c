@@ -225,7 +225,8 @@ static void write_losses(FILE *f, const struct es_health_counts *h, const struct
 	} losses[] = {
 		{ h->dropped, "of vCPUs beyond the table's size" },
 		{ h->missed, "skipped by the kernel" },
-		{ h->unattributed, "of no known vCPU" },
+		{ h->unattributed_mmu, "of the MMU and of no known VM" },
+		{ es_diff_u64(h->unattributed_mmu, h->unattributed), "of no known vCPU" },
 		{ h->read_errors, "unreadable" },
 	};
 	char count[ES_CELL_MAX];

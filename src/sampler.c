@@ -13,6 +13,8 @@
 #include <exitstat/reasons.h>
 #include <exitstat/util.h>
 
+#include "sampler_mmu.h"
+
 #define NSEC_PER_SEC 1000000000ull
 #define NO_SLOT	     UINT32_MAX
 #define READ_TRIES   1000		/* a writer holds a slot for less than a microsecond */
@@ -22,6 +24,7 @@
 struct vcpu {
 	uint32_t vcpu_id, slot, tid, seq;
 	uint64_t seq_ns; /* when that seq was first read */
+	uint64_t others; /* as read last: what other threads did to its MMU */
 	uint8_t state;
 	uint64_t since_ns; /* in that state */
 	bool open;	   /* the state's time goes on */
@@ -40,6 +43,8 @@ struct vm {
 	size_t n_vcpus, n_alive;
 	bool ending; /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
 	bool changed;
+	bool nested; /* a vCPU of it ran guests itself, whose tables KVM shadowed */
+	bool silent; /* of a KVM that reports no exits */
 	enum es_vm_state state;
 	struct es_vm *view;	       /* as in the last snapshot */
 	struct es_kernel_track *track; /* NULL: never compared with the kernel's counters */
@@ -57,7 +62,8 @@ struct es_sampler {
 	struct {
 		uint64_t ns;
 		uint32_t slot;
-	} * happened; /* scratch: slots that began or ended since the last call */
+	} * happened;	/* scratch: slots that began or ended since the last call */
+	uint32_t *busy; /* scratch: slots that did something since the last call */
 	struct es_slot *copy;
 	struct vm **vms;
 	size_t n_vms, cap_vms;
@@ -76,8 +82,9 @@ struct es_sampler *es_sampler_new(struct es_loader *loader, const char *proc)
 	sp->slots = es_loader_slots(loader, &sp->n_slots);
 	sp->owner = calloc(sp->n_slots, sizeof(*sp->owner));
 	sp->happened = calloc((size_t)sp->n_slots * 2, sizeof(*sp->happened));
+	sp->busy = calloc(sp->n_slots, sizeof(*sp->busy));
 	sp->copy = malloc(sizeof(*sp->copy));
-	if (!sp->owner || !sp->happened || !sp->copy) {
+	if (!sp->owner || !sp->happened || !sp->busy || !sp->copy) {
 		es_sampler_free(sp);
 		return NULL;
 	}
@@ -107,6 +114,7 @@ void es_sampler_free(struct es_sampler *sp)
 	free(sp->vms);
 	free(sp->owner);
 	free(sp->happened);
+	free(sp->busy);
 	free(sp->copy);
 	free(sp);
 }
@@ -197,7 +205,10 @@ static int take_slot(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint6
 	v->open = latency && es_loader_attached(sp->loader) && s->vcpu;
 	if (latency)
 		take_time(&v->counts.time, s, v->open, now);
+	es_sampler_take_mmu(&v->counts, s, vm->paging, es_loader_mmu(sp->loader));
+	v->counts.exits_unknown = vm->silent && !s->isa;
 	v->unknown = unknown;
+	v->others = s->others;
 	if (v->seq != s->seq)
 		v->seq_ns = now;
 	v->seq = s->seq;
@@ -208,6 +219,7 @@ static int take_slot(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint6
 	if (s->isa)
 		vm->isa = s->isa;
 	vm->changed = true;
+	vm->nested |= es_mmu_nested(&v->counts.mmu);
 	sp->seen_exits |= s->isa != 0;
 	return 0;
 }
@@ -265,6 +277,7 @@ static struct vm *new_vm(struct es_sampler *sp, uint32_t slot, const struct es_k
 	vm->since_ns = s->born_ns;
 	vm->ended_ns = ES_NONE;
 	vm->paging = es_kvm_host_paging(host);
+	vm->silent = host->pvm && !host->vendor;
 	sp->vms[sp->n_vms++] = vm;
 	return vm;
 }
@@ -433,6 +446,30 @@ static enum es_vm_state vm_state(struct es_sampler *sp, const struct vm *vm, uin
 
 /* --- the snapshot --- */
 
+static bool is_busy(const struct es_sampler *sp, const struct vcpu *v)
+{
+	const struct es_slot *s = &sp->slots[v->slot];
+
+	return __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE) != v->seq ||
+	       __atomic_load_n(&s->others, __ATOMIC_ACQUIRE) != v->others;
+}
+
+/* KVM's own fault counters of the vCPUs that ran, all in few calls. */
+static void read_faults(struct es_sampler *sp)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sp->n_vms; i++) {
+		for (size_t k = 0; k < sp->vms[i]->n_vcpus; k++) {
+			const struct vcpu *v = sp->vms[i]->vcpus[k];
+
+			if (v->slot != NO_SLOT && (sp->vms[i]->silent || is_busy(sp, v)))
+				sp->busy[n++] = v->slot;
+		}
+	}
+	es_loader_read_faults(sp->loader, sp->busy, n);
+}
+
 static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 {
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
@@ -442,7 +479,7 @@ static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 
 		if (v->slot == NO_SLOT)
 			continue;
-		if (!goes_on && __atomic_load_n(&sp->slots[v->slot].seq, __ATOMIC_ACQUIRE) == v->seq)
+		if (!goes_on && !vm->silent && !is_busy(sp, v))
 			continue;
 		r = take_slot(sp, vm, v, now);
 		if (r)
@@ -465,6 +502,7 @@ static struct es_vm *new_view(const struct vm *vm, bool per_vcpu)
 	view->ended_ns = vm->ended_ns;
 	view->state = vm->state;
 	view->paging = vm->paging;
+	view->nested = vm->nested;
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct es_counts *counts = &vm->vcpus[i]->counts;
 		struct es_vcpu *v = per_vcpu ? es_vm_add_vcpu(view, vm->vcpus[i]->vcpu_id) : NULL;
@@ -530,6 +568,8 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	end_orphans(sp, now);
 	if (!r)
 		r = follow_slots(sp, host, now);
+	if (!r)
+		read_faults(sp);
 	for (size_t i = 0; !r && i < sp->n_vms; i++) {
 		r = read_vm(sp, sp->vms[i], now);
 		if (!r)

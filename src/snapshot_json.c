@@ -21,7 +21,7 @@ static const struct es_field health_fields[] = {
 	FIELD(es_health_counts, slots_used), FIELD(es_health_counts, slots_max),
 	FIELD(es_health_counts, dropped), FIELD(es_health_counts, missed),
 	FIELD(es_health_counts, unattributed), FIELD(es_health_counts, unknown_reasons),
-	FIELD(es_health_counts, read_errors),
+	FIELD(es_health_counts, read_errors), FIELD(es_health_counts, unattributed_mmu),
 };
 static const struct es_field time_fields[] = {
 	FIELD(es_time, guest_ns), FIELD(es_time, kernel_ns), FIELD(es_time, vmm_ns),

@@ -63,6 +63,55 @@ enum es_state {
 	ES_STATE_VMM,		/* KVM_RUN has returned to user space */
 };
 
+/*
+ * What KVM's MMU does for a vCPU, from the tracepoints kvm_page_fault and kvmmmu:*. The last part is
+ * the same for shadowing a nested hypervisor's tables, as far as that can be told apart. docs/mmu.md
+ * says what each one includes.
+ */
+enum es_mmu_event {
+	ES_MMU_FAULT_TDP,	/* kvm_page_fault after EPT_VIOLATION, NPF; not of device memory */
+	ES_MMU_FAULT_SHADOW,	/* kvm_page_fault after EXCP_PF, EXCEPTION_NMI; not of device memory */
+	ES_MMU_FAULT_MMIO,	/* kvm_page_fault on KVM's mark of device memory (not EPT_MISCONFIG) */
+	ES_MMU_GUEST_WALKS,
+	ES_MMU_PAGES_CREATED,
+	ES_MMU_PAGES_REUSED,
+	ES_MMU_PAGES_SYNCED,
+	ES_MMU_PAGES_UNSYNCED,
+	ES_MMU_PAGES_ZAPPED,
+	ES_MMU_SPTES_4K,
+	ES_MMU_SPTES_2M,
+	ES_MMU_SPTES_1G,
+	ES_MMU_ZAP_ALL,
+	ES_MMU_HUGE_SPLITS,
+	ES_MMU_SPTE_REQUESTS,
+	ES_MMU_TDP_CHANGES,
+	ES_MMU_FAST_ATTEMPTS,
+	ES_MMU_NESTED_FAULTS,
+	ES_MMU_NESTED_GUEST_WALKS,
+	ES_MMU_NESTED_CREATED,
+	ES_MMU_NESTED_REUSED,
+	ES_MMU_NESTED_SYNCED,
+	ES_MMU_NESTED_UNSYNCED,
+	ES_MMU_NESTED_ZAPPED,
+	ES_MMU_NESTED_4K,
+	ES_MMU_NESTED_2M,
+	ES_MMU_NESTED_1G,
+	ES_MMU_EVENTS
+};
+
+/* How KVM ended page faults, by its own counters in kvm_vcpu.stat. */
+enum es_pf {
+	ES_PF_FIXED,
+	ES_PF_FAST,
+	ES_PF_SPURIOUS,
+	ES_PF_EMULATED,
+	ES_PFS
+};
+#define ES_FAULT_READS	12	/* slots that one run of the program read_faults takes */
+
+/* Control registers a guest's access to which is counted: CR0, CR3, CR4, CR8; reads, then writes. */
+#define ES_CR_REGS	4
+
 struct es_cell {
 	__u32 code;		/* VMX basic reason; SVM exit code, low 32 bits */
 	__u32 flags[ES_FLAGS];	/* exits that had the flag */
@@ -93,6 +142,18 @@ struct es_slot {
 	__u32 tid;
 	char  debugfs[ES_DEBUGFS_NAME]; /* the VM's folder below debugfs' kvm/, "PID-FD"; "" = it has none */
 	char  comm[16];		/* of the process' main thread, when first seen */
+	__u32 owner;		/* the process whose VM this slot stands for: it is the VM's first; else 0 */
+	__u32 pad;
+
+	/* By the vCPU's own thread. */
+	__u64 mmu[ES_MMU_EVENTS];
+	__u64 cr[2 * ES_CR_REGS];
+	/* By the process' other threads, with atomics; in the VM's first slot only. */
+	__u64 others;		/* changes whenever one of the next line does */
+	__u64 mmu_others[ES_MMU_EVENTS];
+	/* As user space had them read last, or as the vCPU ended; and when the slot was taken. */
+	__u64 pf[ES_PFS];
+	__u64 pf_born[ES_PFS];
 
 	__u8  cell_of[ES_CELL_INDEX];
 	struct es_cell cells[ES_CELLS];
@@ -116,6 +177,7 @@ enum es_health {
 	ES_HEALTH_READ_ERRORS,	/* kernel memory that could not be read */
 	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell: in no VM's total */
 	ES_HEALTH_RING_FULL,	/* announcements that were not sent (the sampler finds them anyway) */
+	ES_HEALTH_NO_EXIT,	/* page faults of a vCPU whose exit was not seen */
 	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
 	ES_HEALTH_MAX
 };

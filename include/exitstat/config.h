@@ -12,6 +12,9 @@
 #define ES_SOCKET_DEFAULT "/run/exitstat/exitstat.sock"
 #define ES_CONFIG_ERR	  512
 
+/* What of KVM's MMU is measured; see docs/mmu.md for what each costs. */
+enum es_mmu_mode { ES_MMU_OFF, ES_MMU_BASIC, ES_MMU_FULL };
+
 struct es_config {
 	char socket[108];      /* as much as sockaddr_un holds */
 	char replay[PATH_MAX]; /* "": no recording */
@@ -23,6 +26,7 @@ struct es_config {
 	uint64_t ended_max;
 	uint64_t history;
 	bool latency;
+	int mmu; /* enum es_mmu_mode */
 	bool help, version;
 };
 

@@ -104,6 +104,7 @@ struct es_taken { uint64_t realtime_ns, monotonic_ns, interval_ns; /* ES_NONE un
 
 struct es_health_counts {
 	uint64_t slots_used, slots_max, dropped, missed, unattributed, unknown_reasons, read_errors;
+	uint64_t unattributed_mmu; /* the part of unattributed that is MMU events, kernel threads' zaps above all */
 };
 
 struct es_snapshot {

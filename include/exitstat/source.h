@@ -47,6 +47,7 @@ struct es_source {
 struct es_source_options {
 	unsigned int slots;	/* vCPUs at most */
 	bool latency;		/* false: counts only */
+	int mmu;		/* enum es_mmu_mode, of config.h */
 	const char *sys, *proc;	/* "/sys", "/proc" */
 	const char *replay;	/* recording, or NULL */
 };

@@ -31,7 +31,7 @@ struct es_program_status {
 struct es_feature_status {
 	char name[32];		/* "kvm_exit", "reason", "vcpu lifecycle", … */
 	bool on;
-	char detail[128];	/* how it is done, or why not and the remedy */
+	char detail[256];	/* how it is done, or why not and the remedy */
 };
 
 #define ES_STATUS_PROGRAMS 32

@@ -21,7 +21,8 @@
 struct es_loader {
 	struct es_slot slots[SLOTS];
 	bool attached, latency, life;
-	unsigned int freed[SLOTS];
+	unsigned int freed[SLOTS], fault_reads[SLOTS];
+	struct es_mmu_measured measured;
 };
 
 static struct es_loader loader;
@@ -61,6 +62,17 @@ int es_loader_slot_free(struct es_loader *l, uint32_t slot)
 	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
 	l->freed[slot]++;
 	return 0;
+}
+
+const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
+{
+	return &l->measured;
+}
+
+void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		l->fault_reads[slots[i]]++;
 }
 
 static uint64_t now_ns(void)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which slot an event belongs to: that of the vCPU it names, or of the one that the
+ * current thread has loaded; a vCPU never seen before takes a new one.
+ */
+#ifndef EXITSTAT_SLOTS_H
+#define EXITSTAT_SLOTS_H
+
+#include <stdbool.h>
+#include <bpf/bpf_core_read.h>
+
+#include "kvm_types.h"
+#include "maps.h"
+
+#define NO_SLOT	  (-1)
+#define MAX_ERRNO 4095 /* the kernel's: pointers beyond -MAX_ERRNO are errors */
+#define CPU_CACHE 4096 /* a power of two; CPUs beyond it share entries, which only costs time */
+
+/*
+ * Slot of the vCPU that ran last on a CPU. A hint only: whoever uses it compares
+ * slot->vcpu, since the vCPU may have moved on, or be gone.
+ */
+__u32 cpu_slot[CPU_CACHE];
+
+/* The vCPU that the current thread has loaded: KVM hangs its preempt notifier on the task. */
+static __always_inline __u64 current_vcpu(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct hlist_node *first = BPF_CORE_READ(task, preempt_notifiers.first);
+
+	if (!first)
+		return 0;
+	return (__u64)first - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier) -
+	       bpf_core_field_offset(struct preempt_notifier, link);
+}
+
+/* A reader that meets an odd seq, or another one after than before, reads again. */
+static __always_inline void write_begin(struct es_slot *slot)
+{
+	(*(volatile __u32 *)&slot->seq)++;
+	barrier();
+}
+
+static __always_inline void write_end(struct es_slot *slot)
+{
+	barrier();
+	(*(volatile __u32 *)&slot->seq)++;
+}
+
+/* Remember who runs this vCPU now; a vCPU changes threads only by way of user space. */
+static __noinline int note_thread(struct es_slot *slot, __u32 idx)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_old, *of_tid;
+
+	of_tid = bpf_map_lookup_elem(&threads, &tid);
+	if (old == tid && of_tid && *of_tid == idx)
+		return 0;
+	if (old && old != tid) {
+		of_old = bpf_map_lookup_elem(&threads, &old);
+		if (of_old && *of_old == idx)
+			bpf_map_delete_elem(&threads, &old);
+	}
+	slot->tid = tid;
+	slot->tgid = pid_tgid >> 32;
+	bpf_map_update_elem(&threads, &tid, &idx, BPF_ANY);
+	return 0;
+}
+
+/*
+ * The VM's folder in debugfs, by its own word: one process may have many VMs. KVM leaves NULL or an
+ * error there when it made none.
+ */
+static __noinline int note_debugfs(struct es_slot *slot, __u64 vm)
+{
+	const struct kvm *kvm = (void *)vm;
+	const unsigned char *name = NULL;
+	struct dentry *dir = NULL;
+
+	if (!bpf_core_field_exists(kvm->debugfs_dentry))
+		return 0;
+	if (bpf_core_read(&dir, sizeof(dir), &kvm->debugfs_dentry))
+		return 0;
+	if (!dir || (__u64)dir >= (__u64)-MAX_ERRNO)
+		return 0;
+	if (bpf_core_read(&name, sizeof(name), &dir->d_name.name))
+		return 0;
+	bpf_probe_read_kernel_str(slot->debugfs, sizeof(slot->debugfs), name);
+	return 0;
+}
+
+/* The first slot of a VM stands for it, in vms and among the VMs of its process. */
+static __noinline int note_vm(struct es_slot *slot, __u64 vm, __u32 idx)
+{
+	__u64 one = ES_PROCESS_ONE + idx + 1, *process;
+	__u32 tgid = slot->tgid;
+
+	if (bpf_map_update_elem(&vms, &vm, &idx, BPF_NOEXIST))
+		return 0; /* another vCPU's does */
+	process = bpf_map_lookup_elem(&processes, &tgid);
+	if (process) {
+		__sync_fetch_and_add(process, one);
+	} else if (bpf_map_update_elem(&processes, &tgid, &one, BPF_NOEXIST)) {
+		process = bpf_map_lookup_elem(&processes, &tgid);
+		if (!process)
+			return 0;
+		__sync_fetch_and_add(process, one);
+	}
+	slot->owner = tgid;
+	return 0;
+}
+
+/* Takes a free slot for a vCPU never seen before. */
+static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct es_slot *slot;
+	__u32 idx;
+
+	if (bpf_map_pop_elem(&free_slots, &idx))
+		goto dropped;
+	slot = bpf_map_lookup_elem(&slots, &idx);
+	if (!slot)
+		goto dropped;
+	if (bpf_map_update_elem(&vcpus, &vcpu, &idx, BPF_NOEXIST)) {
+		bpf_map_push_elem(&free_slots, &idx, 0);
+		goto dropped;
+	}
+	slot->kvm = kvm;
+	slot->vcpu_id = vcpu_id;
+	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
+	note_debugfs(slot, kvm);
+	slot->cells_used = ES_CELL_NONE + 1;
+	slot->born_ns = bpf_ktime_get_ns();
+	note_thread(slot, idx);
+	note_vm(slot, kvm, idx);
+	read_pf(slot->pf_born, vcpu);
+	__builtin_memcpy(slot->pf, slot->pf_born, sizeof(slot->pf));
+	*(volatile __u64 *)&slot->vcpu = vcpu;
+	announce(ES_EVENT_NEW, idx);
+	return idx;
+dropped:
+	count_health(ES_HEALTH_DROPPED);
+	return NO_SLOT;
+}
+
+/* The slow way to a slot: this CPU ran another vCPU before, or the vCPU is new. */
+static __noinline int slot_find(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
+{
+	__u32 *found = bpf_map_lookup_elem(&vcpus, &vcpu);
+	int idx = found ? (int)*found : slot_new(vcpu, kvm, vcpu_id);
+
+	if (idx != NO_SLOT)
+		cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)] = idx;
+	return idx;
+}
+
+static __always_inline struct es_slot *slot_of(struct kvm_vcpu *vcpu, __u32 *idx)
+{
+	struct es_slot *slot;
+	int found;
+
+	*idx = cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)];
+	slot = bpf_map_lookup_elem(&slots, idx);
+	if (slot && slot->vcpu == (__u64)vcpu)
+		return slot;
+	found = slot_find((__u64)vcpu, (__u64)vcpu->kvm, vcpu->vcpu_id);
+	if (found == NO_SLOT)
+		return NULL;
+	*idx = found;
+	return bpf_map_lookup_elem(&slots, idx);
+}
+
+/* The slot of the vCPU that the current thread has loaded, NULL if it has none. */
+static __always_inline struct es_slot *slot_of_current(__u64 *vcpu)
+{
+	struct kvm_vcpu *v;
+	struct es_slot *slot;
+	__u32 idx;
+	int found;
+
+	*vcpu = current_vcpu();
+	if (!*vcpu)
+		return NULL;
+	idx = cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)];
+	slot = bpf_map_lookup_elem(&slots, &idx);
+	if (slot && slot->vcpu == *vcpu)
+		return slot;
+	v = (void *)*vcpu;
+	found = slot_find(*vcpu, (__u64)BPF_CORE_READ(v, kvm), BPF_CORE_READ(v, vcpu_id));
+	if (found == NO_SLOT)
+		return NULL;
+	idx = found;
+	return bpf_map_lookup_elem(&slots, &idx);
+}
+
+#endif
