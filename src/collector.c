@@ -246,7 +246,7 @@ static void add_features(struct collector *c, struct es_status *st)
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
 	es_loader_mmu_explain(c->loader, mmu, sizeof(mmu));
-	add_feature(st, "mmu", es_loader_mmu(c->loader)->events != 0 && on, "%s", mmu);
+	add_feature(st, "mmu", es_loader_mmu_attached(c->loader), "%s", mmu);
 	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",
 		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
 	add_feature(st, "module events", c->uevent_fd >= 0, "%s",

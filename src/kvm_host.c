@@ -123,6 +123,8 @@ void es_kvm_host_read(const char *sys, const char *proc, struct es_kvm_host *out
 
 enum es_paging es_kvm_host_paging(const struct es_kvm_host *h)
 {
+	if (h->pvm && !h->vendor)
+		return ES_PAGING_SHADOW; /* it has no other */
 	if (h->tdp == ES_UNKNOWN)
 		return ES_PAGING_NONE;
 	if (h->tdp == ES_NO)

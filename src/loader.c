@@ -28,7 +28,8 @@ struct es_loader {
 	unsigned int n_slots;
 	bool latency;
 	enum es_mmu_mode mmu_mode;
-	struct es_mmu_programs *mmu; /* NULL: not attached */
+	struct es_mmu_programs *mmu;	 /* NULL: not attached */
+	struct es_mmu_measured measured; /* also by programs that are gone: what they counted stands */
 	char mmu_failure[192];
 	uint64_t missed_before; /* by programs that are gone */
 };
@@ -242,6 +243,14 @@ static struct bpf_object *mmu_object(const struct es_loader *l)
 	return l->mmu ? es_mmu_programs_object(l->mmu) : NULL;
 }
 
+static void note_measured(struct es_loader *l, const struct es_mmu_measured *now)
+{
+	l->measured.events |= now->events;
+	l->measured.cr |= now->cr;
+	for (size_t i = 0; i < ES_PFS; i++)
+		l->measured.pf[i] |= now->pf[i];
+}
+
 /* Without them exits are still counted, so a failure is no more than said. */
 static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r)
 {
@@ -250,6 +259,8 @@ static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r
 		r = es_mmu_programs_attach(fresh);
 	if (!r) {
 		l->mmu = fresh;
+		if (fresh)
+			note_measured(l, es_mmu_programs_measured(fresh));
 		return;
 	}
 	es_mmu_programs_free(fresh);
@@ -375,9 +386,12 @@ void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 {
-	static const struct es_mmu_measured nothing;
+	return &l->measured;
+}
 
-	return l->mmu ? es_mmu_programs_measured(l->mmu) : &nothing;
+bool es_loader_mmu_attached(const struct es_loader *l)
+{
+	return l->mmu != NULL;
 }
 
 void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size)

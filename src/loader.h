@@ -41,10 +41,11 @@ bool es_loader_life_attached(const struct es_loader *l);
  */
 int es_loader_attach_exits(struct es_loader *l, char *err, size_t size);
 /*
- * What of the MMU is measured now. With the exit programs come those on the MMU, unless the options say no
- * or they cannot be had: then nothing is, and the exits are still counted.
+ * What of the MMU is measured, or was until the programs were detached. With the exit programs come those on
+ * the MMU, unless the options say no or they cannot be had: then exits are counted without them.
  */
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l);
+bool es_loader_mmu_attached(const struct es_loader *l);
 /* One line on the programs on the MMU: what they count, or why not. */
 void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size);
 /* Has the slots' pf[] read anew from KVM. Any number of slots. */

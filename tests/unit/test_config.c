@@ -157,12 +157,31 @@ static void apply_changes_only_what_can_change(void **state)
 	assert_string_equal(c.group, "7");
 }
 
+static void mmu_is_off_basic_or_full(void **state)
+{
+	struct es_config c;
+
+	(void)state;
+	assert_int_equal(load(&c, "--latency"), 0);
+	assert_int_equal(c.mmu, ES_MMU_BASIC);
+	assert_int_equal(load(&c, "--mmu", "full"), 0);
+	assert_int_equal(c.mmu, ES_MMU_FULL);
+	assert_int_equal(load(&c, "--no-mmu"), 0);
+	assert_int_equal(c.mmu, ES_MMU_OFF);
+	write_config("mmu = off\n");
+	assert_int_equal(load(&c, "--config", file), 0);
+	assert_int_equal(c.mmu, ES_MMU_OFF);
+	assert_int_equal(load(&c, "--mmu=some"), -EINVAL);
+	assert_non_null(strstr(err, "'some' is not off, basic or full"));
+}
+
 static void help_names_every_option(void **state)
 {
-	static const char *const names[] = { "--socket PATH", "--replay FILE", "--interval T",
-					     "--slots N",     "--no-latency",  "--ended-keep T",
-					     "--ended-max N", "--history N",   "--config FILE",
-					     "--group GROUP", "--version",     "--help" };
+	static const char *const names[] = { "--socket PATH",  "--replay FILE", "--interval T",
+					     "--slots N",      "--no-latency",	"--mmu off|basic|full",
+					     "--ended-keep T", "--ended-max N", "--history N",
+					     "--config FILE",  "--group GROUP", "--version",
+					     "--help" };
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
@@ -201,6 +220,7 @@ int main(void)
 		cmocka_unit_test(refused_files),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(apply_changes_only_what_can_change),
+		cmocka_unit_test(mmu_is_off_basic_or_full),
 		cmocka_unit_test(help_names_every_option),
 	};
 

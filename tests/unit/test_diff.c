@@ -215,8 +215,8 @@ static void health_is_subtracted_but_for_slots(void **state)
 	struct es_snapshot *a = es_snapshot_new(), *b = es_snapshot_new(), *d;
 
 	(void)state;
-	a->health = (struct es_health_counts){ 10, 100, 5, 6, 7, 8, ES_NONE };
-	b->health = (struct es_health_counts){ 4, 100, 5, 16, 7, 9, 1 };
+	a->health = (struct es_health_counts){ 10, 100, 5, 6, 7, 8, ES_NONE, 1 };
+	b->health = (struct es_health_counts){ 4, 100, 5, 16, 7, 9, 1, 4 };
 	d = diff(a, b);
 	assert_int_equal(d->health.slots_used, 4);
 	assert_int_equal(d->health.slots_max, 100);
@@ -224,6 +224,7 @@ static void health_is_subtracted_but_for_slots(void **state)
 	assert_int_equal(d->health.missed, 10);
 	assert_int_equal(d->health.unknown_reasons, 1);
 	assert_int_equal(d->health.read_errors, ES_NONE);
+	assert_int_equal(d->health.unattributed_mmu, 3);
 	es_snapshot_unref(d);
 }
 

@@ -396,6 +396,138 @@ static void vcpus_come_when_asked_for(void **state)
 	es_snapshot_unref(s);
 }
 
+static void mmu_of_own_and_other_threads(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 1);
+	struct es_snapshot *s;
+	const struct es_mmu *m;
+
+	(void)state;
+	loader.measured.events = 1ull << ES_MMU_PAGES_ZAPPED | 1ull << ES_MMU_SPTES_2M;
+	slot->mmu[ES_MMU_PAGES_ZAPPED] = 3;
+	slot->mmu[ES_MMU_SPTES_2M] = 7;
+	slot->mmu[ES_MMU_SPTES_4K] = 9; /* not measured: whatever stands there */
+	s = sample();
+	m = &s->vms[0]->counts.mmu;
+	assert_int_equal(m->shadow_pages.zapped, 3);
+	assert_int_equal(m->sptes.s2m, 7);
+	assert_int_equal(m->sptes.s4k, ES_NONE);
+	assert_int_equal(m->faults.fixed, ES_NONE);
+	assert_int_equal(s->vms[0]->counts.cr[ES_CR3].write, ES_NONE);
+	assert_false(s->vms[0]->nested);
+	es_snapshot_unref(s);
+	/* Another thread zaps; the vCPU itself does nothing. */
+	slot->mmu_others[ES_MMU_PAGES_ZAPPED] = 2;
+	slot->others = 2;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.zapped, 5);
+	es_snapshot_unref(s);
+}
+
+static void faults_are_since_first_seen(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 1);
+	struct es_snapshot *s;
+
+	(void)state;
+	loader.measured.pf[ES_PF_SPURIOUS] = loader.measured.pf[ES_PF_FIXED] = loader.measured.cr = true;
+	slot->pf_born[ES_PF_FIXED] = 100;
+	slot->pf[ES_PF_FIXED] = 130;
+	slot->cr[1] = 4;
+	slot->cr[ES_CR_REGS + 3] = 5;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.mmu.faults.fixed, 30);
+	assert_int_equal(s->vms[0]->counts.mmu.faults.spurious, 0);
+	assert_int_equal(s->vms[0]->counts.mmu.faults.fast, ES_NONE);
+	assert_int_equal(s->vms[0]->counts.cr[ES_CR3].read, 4);
+	assert_int_equal(s->vms[0]->counts.cr[ES_CR3].write, 0);
+	assert_int_equal(s->vms[0]->counts.cr[ES_CR8].write, 5);
+	es_snapshot_unref(s);
+	/* Read from KVM when the vCPU ran, not when it did nothing. */
+	assert_int_equal(loader.fault_reads[0], 1);
+	es_snapshot_unref(sample());
+	assert_int_equal(loader.fault_reads[0], 1);
+	slot->seq += 2;
+	es_snapshot_unref(sample());
+	assert_int_equal(loader.fault_reads[0], 2);
+}
+
+static void nested_shadowing_stands_apart(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 1);
+	struct es_snapshot *s;
+
+	(void)state;
+	loader.measured.events = (1ull << ES_MMU_EVENTS) - 1;
+	slot->mmu[ES_MMU_PAGES_CREATED] = 10;
+	slot->mmu[ES_MMU_NESTED_CREATED] = 4;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.created, 10);
+	assert_int_equal(s->vms[0]->counts.mmu.nested.created, 4);
+	assert_int_equal(s->vms[0]->counts.mmu.nested.s1g, 0);
+	assert_true(s->vms[0]->nested);
+	es_snapshot_unref(s);
+}
+
+/* Without EPT or NPT a guest has none to give its own guests: they share its shadow pages. */
+static void under_shadow_paging_nothing_is_nested(void **state)
+{
+	const struct es_kvm_host shadow = {
+		.kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_NO
+	};
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 1);
+	struct es_snapshot *s = NULL;
+
+	(void)state;
+	loader.measured.events = (1ull << ES_MMU_EVENTS) - 1;
+	slot->mmu[ES_MMU_PAGES_CREATED] = 10;
+	slot->mmu[ES_MMU_NESTED_CREATED] = 4;
+	slot->mmu_others[ES_MMU_NESTED_ZAPPED] = 1;
+	assert_int_equal(es_sampler_sample(sampler, &shadow, false, &s), 0);
+	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.created, 14);
+	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.zapped, 1);
+	assert_int_equal(s->vms[0]->counts.mmu.nested.created, 0);
+	assert_false(s->vms[0]->nested);
+	es_snapshot_unref(s);
+}
+
+static void ept_misconfig_is_device_memory(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, 49, 6);
+	struct es_snapshot *s;
+
+	(void)state;
+	slot->isa = ES_ISA_VMX;
+	loader.measured.events = 1ull << ES_MMU_FAULT_MMIO;
+	slot->mmu[ES_MMU_FAULT_MMIO] = 2;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.mmu.faults.mmio, 8);
+	es_snapshot_unref(s);
+}
+
+static void kvm_without_exits_has_no_total(void **state)
+{
+	const struct es_kvm_host pvm = { .kvm = true, .pvm = true, .tdp = ES_UNKNOWN };
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 0);
+	struct es_snapshot *s = NULL;
+
+	(void)state;
+	slot->isa = 0;
+	slot->cells_used = 1;
+	loader.measured.events = 1ull << ES_MMU_SPTES_4K;
+	slot->mmu[ES_MMU_SPTES_4K] = 2;
+	assert_int_equal(es_sampler_sample(sampler, &pvm, false, &s), 0);
+	assert_int_equal(es_exits_total(&s->vms[0]->counts), ES_NONE);
+	assert_int_equal(es_exits_time_ns(&s->vms[0]->counts), ES_NONE);
+	assert_int_equal(s->vms[0]->counts.mmu.sptes.s4k, 2);
+	es_snapshot_unref(s);
+	/* Nothing but the MMU tells that it ran. */
+	slot->mmu[ES_MMU_SPTES_4K] = 5;
+	assert_int_equal(es_sampler_sample(sampler, &pvm, false, &s), 0);
+	assert_int_equal(s->vms[0]->counts.mmu.sptes.s4k, 5);
+	es_snapshot_unref(s);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -414,6 +546,12 @@ int main(void)
 		TEST(endless_writer_is_survived),
 		TEST(quiet_vm_shares_its_view),
 		TEST(vcpus_come_when_asked_for),
+		TEST(mmu_of_own_and_other_threads),
+		TEST(faults_are_since_first_seen),
+		TEST(nested_shadowing_stands_apart),
+		TEST(under_shadow_paging_nothing_is_nested),
+		TEST(ept_misconfig_is_device_memory),
+		TEST(kvm_without_exits_has_no_total),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
