@@ -40,7 +40,7 @@ CLI_LIBS = $(call memo,CLI_LIBS,$(shell $(PKGCONF) --libs $(CLI_PKGS)) -lm)
 DAEMON_LIBS = $(call memo,DAEMON_LIBS,$(shell $(PKGCONF) --libs $(DAEMON_PKGS)) -lm)
 TEST_LIBS = $(call memo,TEST_LIBS,$(shell $(PKGCONF) --libs cmocka) $(DAEMON_LIBS) $(CLI_LIBS))
 
-CLI_SRC	:= $(wildcard src/cli*.c src/cmd_*.c src/render_*.c src/tui_*.c)
+CLI_SRC	:= $(wildcard src/cli*.c src/cmd_*.c src/render_*.c src/report_*.c src/tui_*.c)
 DAEMON_SRC := $(wildcard $(addprefix src/,exitstatd.c collector.c loader.c loader_mmu.c sampler.c sampler_mmu.c store.c identity.c \
 	      server.c metrics.c config.c replay.c uevent.c log.c daemon_*.c))
 COMMON_SRC := $(filter-out $(CLI_SRC) $(DAEMON_SRC),$(wildcard src/*.c))
