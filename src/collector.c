@@ -72,7 +72,7 @@ static int attach(struct collector *c, const char *build)
 	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
 	if (!es_loader_life_attached(c->loader))
 		es_loader_attach_life(c->loader, c->life_failure, sizeof(c->life_failure));
-	r = es_loader_attach_exits(c->loader, c->failure, sizeof(c->failure));
+	r = es_loader_attach_exits(c->loader, c->host.isa, c->failure, sizeof(c->failure));
 	if (!r)
 		es_kernel_compare_attached(c->kernel);
 	return r;

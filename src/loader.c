@@ -268,7 +268,7 @@ static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r
 		 first_warning[0] ? first_warning : strerror(-r));
 }
 
-int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
+int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
 {
 	struct es_mmu_programs *mmu = NULL;
 	struct kvm_exit *fresh;
@@ -279,7 +279,7 @@ int es_loader_attach_exits(struct es_loader *l, char *err, size_t size)
 	if (r)
 		return explain(r, "load the exit programs", err, size);
 	if (l->mmu_mode != ES_MMU_OFF)
-		mmu_r = es_mmu_programs_load(l->life->obj, l->mmu_mode, &mmu);
+		mmu_r = es_mmu_programs_load(l->life->obj, l->mmu_mode, isa, &mmu);
 	es_loader_detach_exits(l);
 	/* What vCPUs did until now was not watched. */
 	for (unsigned int i = 0; i < l->n_slots; i++) {

@@ -37,9 +37,10 @@ void es_loader_detach_life(struct es_loader *l);
 bool es_loader_life_attached(const struct es_loader *l);
 /*
  * Load the exit programs against the KVM that is loaded now, and attach them. Those
- * attached before are detached only when the new ones are ready.
+ * attached before are detached only when the new ones are ready. isa: the vendor's, whose exit codes
+ * tell what else is worth a program.
  */
-int es_loader_attach_exits(struct es_loader *l, char *err, size_t size);
+int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size);
 /*
  * What of the MMU is measured, or was until the programs were detached. With the exit programs come those on
  * the MMU, unless the options say no or they cannot be had: then exits are counted without them.

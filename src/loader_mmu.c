@@ -83,8 +83,11 @@ static void note_absent(struct es_mmu_programs *p, const char *name)
 	snprintf(p->absent + used, sizeof(p->absent) - used, "%s%s", used ? ", " : "", name);
 }
 
-/* Leaves out what this KVM has not and what was not asked for. */
-static int choose(struct es_mmu_programs *p, enum es_mmu_mode mode)
+/*
+ * Leaves out what this KVM has not, what was not asked for, and kvm_cr on SVM, whose exit codes say the same (and
+ * more: without decode assists KVM emulates the access and the event does not fire).
+ */
+static int choose(struct es_mmu_programs *p, enum es_mmu_mode mode, enum es_isa isa)
 {
 	_cleanup_(kvm_types_free) struct kvm_types types = { 0 };
 	int r = kvm_types_load(&types);
@@ -93,10 +96,12 @@ static int choose(struct es_mmu_programs *p, enum es_mmu_mode mode)
 		const struct tracepoint *t = &tracepoints[i];
 		struct bpf_program *prog = bpf_object__find_program_by_name(p->skel->obj, t->name);
 		bool there = has_tracepoint(&types, t->name);
+		bool by_code = (t->events & CR) && isa == ES_ISA_SVM;
 
 		if (!there)
 			note_absent(p, t->name);
-		if (!there || (t->full && mode != ES_MMU_FULL)) {
+		p->measured.cr |= by_code;
+		if (!there || by_code || (t->full && mode != ES_MMU_FULL)) {
 			r = bpf_program__set_autoload(prog, false);
 			continue;
 		}
@@ -139,7 +144,8 @@ static int learn_layout(struct es_mmu_programs *p, struct bpf_object *life)
 	return r;
 }
 
-int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, struct es_mmu_programs **out)
+int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es_isa isa,
+			 struct es_mmu_programs **out)
 {
 	struct es_mmu_programs *p = calloc(1, sizeof(*p));
 	int r;
@@ -147,7 +153,7 @@ int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, struct 
 	if (!p)
 		return -ENOMEM;
 	p->skel = mmu__open();
-	r = p->skel ? choose(p, mode) : -errno;
+	r = p->skel ? choose(p, mode, isa) : -errno;
 	if (!r)
 		r = es_share_maps(p->skel->obj, life);
 	if (!r)

@@ -9,11 +9,12 @@
 
 #include <exitstat/abi.h>
 #include <exitstat/config.h>
+#include <exitstat/snapshot.h>
 
 /* What is measured, as a snapshot shows it: the rest is null. */
 struct es_mmu_measured {
 	uint64_t events; /* a bit an enum es_mmu_event */
-	bool cr;
+	bool cr; /* by kvm_cr, or (SVM) by exit code */
 	bool pf[ES_PFS];
 };
 
@@ -24,7 +25,8 @@ struct bpf_object;
  * Loads the programs for the tracepoints that the KVM loaded now has, on the maps of the object life, and
  * tells that object where KVM's fault counters are. 0 or negative errno.
  */
-int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, struct es_mmu_programs **out);
+int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es_isa isa,
+			 struct es_mmu_programs **out);
 int es_mmu_programs_attach(struct es_mmu_programs *p);
 void es_mmu_programs_detach(struct es_mmu_programs *p);
 void es_mmu_programs_free(struct es_mmu_programs *p); /* NULL is fine */

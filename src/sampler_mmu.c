@@ -5,6 +5,12 @@
 
 #define VMX_EPT_MISCONFIG 49
 
+/* SVM's exit codes for control registers (APM Vol. 2, appendix C): read 0x00 + n, write 0x10 + n, and these. */
+#define SVM_WRITE_CR	  0x10
+#define SVM_CR0_SEL_WRITE 0x65
+#define SVM_WRITE_CR_TRAP 0x90 /* + n: SEV-ES, after the write */
+#define SVM_CRS		  16
+
 /* clang-format off */
 #define AT(member) offsetof(struct es_mmu, member)
 
@@ -84,15 +90,52 @@ static void take_faults(struct es_counts *c, const struct es_slot *s, const stru
 	}
 }
 
+static struct es_cr_count *cr_of(struct es_counts *c, uint32_t number)
+{
+	static const struct {
+		uint32_t number;
+		enum es_cr cr;
+	} crs[] = { { 0, ES_CR0 }, { 3, ES_CR3 }, { 4, ES_CR4 }, { 8, ES_CR8 } };
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(crs); i++) {
+		if (crs[i].number == number)
+			return &c->cr[crs[i].cr];
+	}
+	return NULL;
+}
+
+static void take_cr_of_code(struct es_counts *c, const struct es_reason *r)
+{
+	bool write = r->code >= SVM_WRITE_CR;
+	uint32_t number = r->code % SVM_CRS;
+	struct es_cr_count *cr;
+
+	if (r->code == SVM_CR0_SEL_WRITE)
+		number = 0;
+	else if (r->code >= SVM_WRITE_CR + SVM_CRS && r->code / SVM_CRS != SVM_WRITE_CR_TRAP / SVM_CRS)
+		return;
+	cr = cr_of(c, number);
+	if (cr)
+		*(write ? &cr->write : &cr->read) += r->count;
+}
+
+static void take_cr(struct es_counts *c, const struct es_slot *s)
+{
+	for (unsigned int i = 0; i < ES_CR_REGS; i++) {
+		c->cr[cr_places[i]].read = s->cr[i];
+		c->cr[cr_places[i]].write = s->cr[ES_CR_REGS + i];
+	}
+	for (size_t i = 0; s->isa == ES_ISA_SVM && i < c->n_reasons; i++)
+		take_cr_of_code(c, &c->reasons[i]);
+}
+
 void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, enum es_paging paging,
 			 const struct es_mmu_measured *m)
 {
 	take_events(&c->mmu, s, paging == ES_PAGING_SHADOW, m);
 	take_faults(c, s, m);
-	for (unsigned int i = 0; m->cr && i < ES_CR_REGS; i++) {
-		c->cr[cr_places[i]].read = s->cr[i];
-		c->cr[cr_places[i]].write = s->cr[ES_CR_REGS + i];
-	}
+	if (m->cr)
+		take_cr(c, s);
 }
 
 bool es_mmu_nested(const struct es_mmu *mmu)

@@ -9,8 +9,9 @@
 
 /*
  * Sets what m says is measured in c->mmu and c->cr, and leaves the rest. c holds the slot's reasons already:
- * EPT_MISCONFIG exits are faults on device memory. paging: under shadow paging nothing nested is shadowed
- * apart, a guest's guest has the same shadow pages as the guest itself.
+ * EPT_MISCONFIG exits are faults on device memory, and SVM has exit codes for accesses to control registers.
+ * paging: under shadow paging nothing nested is shadowed apart, a guest's guest has the same shadow pages as
+ * the guest itself.
  */
 void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, enum es_paging paging,
 			 const struct es_mmu_measured *m);

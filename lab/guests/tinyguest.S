@@ -63,6 +63,19 @@ tg_round:
 	rdmsr
 	end TG_MSR
 
+	mov TG_MMIO_AT(%rdi), %r8
+	begin TG_MMIO
+	mov %rsi, (%r8)
+	end TG_MMIO
+
+	mov TG_REMAP_AT(%rdi), %r8
+	mov TG_REMAP_PTE(%rdi), %r9
+	begin TG_REMAP
+	xorq $4096, (%r9)
+	invlpg (%r8)
+	mov (%r8), %rax
+	end TG_REMAP
+
 	begin TG_HLT
 	movq $1, TG_HALTING(%rdi)
 	sti

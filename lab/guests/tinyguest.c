@@ -37,6 +37,8 @@
 #define QUERIES	   0x100000UL /* --leaves; up to PTS */
 #define PTS	   0x200000UL /* page tables, 4 KiB pages only */
 #define TOUCH_BASE 0x800000UL
+#define FRAMES	   0xf0000UL	/* two that --remap maps by turns */
+#define DEVICE	   0xd0000000UL /* --mmio: no memory is there */
 
 static volatile sig_atomic_t stopping;
 /* Who stops the guests must not meet one that is being made or destroyed. */
@@ -51,7 +53,7 @@ struct vcpu {
 	struct kvm_run *run;
 	struct tg_params *params; /* shared with the guest */
 	uint64_t rounds;
-	uint64_t host_io, host_ack, host_intr, host_mark, run_ns;
+	uint64_t host_io, host_mmio, host_ack, host_intr, host_mark, run_ns;
 	uint64_t halted_ns;
 	bool done;
 	int turn; /* --threads-move: whose turn it is */
@@ -98,13 +100,17 @@ static void build_page_tables(struct vm *vm)
 {
 	uint64_t *pml4 = (void *)(vm->mem + PML4), *pdpt = (void *)(vm->mem + PDPT);
 	uint64_t *pd = (void *)(vm->mem + PD), *pt = (void *)(vm->mem + PTS);
-	size_t pages = vm->size / PAGE;
+	size_t pages = vm->size / PAGE, all = pages + 1 + opt[OPT_VCPUS];
 
 	pml4[0] = PDPT | 0x63;
 	pdpt[0] = PD | 0x63;
 	for (size_t i = 0; i < pages; i++)
 		pt[i] = i * PAGE | 0x63;
-	for (size_t i = 0; i * 512 < pages; i++)
+	/* Behind the memory: the device, and a page a vCPU for --remap. */
+	pt[pages] = DEVICE | 0x63;
+	for (size_t i = pages + 1; i < all; i++)
+		pt[i] = FRAMES | 0x63;
+	for (size_t i = 0; i * 512 < all; i++)
 		pd[i] = (PTS + i * PAGE) | 0x63;
 }
 
@@ -233,6 +239,11 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 	p->want[TG_MSR] = opt[OPT_MSR];
 	p->want[TG_SPIN] = opt[OPT_SPIN];
 	p->want[TG_FF] = opt[OPT_FF];
+	p->want[TG_MMIO] = opt[OPT_MMIO];
+	p->want[TG_REMAP] = opt[OPT_REMAP];
+	p->mmio_at = vm->size;
+	p->remap_at = vm->size + (id + 1) * PAGE;
+	p->remap_pte = PTS + p->remap_at / PAGE * sizeof(uint64_t);
 	p->touch_base = TOUCH_BASE + id * opt[OPT_TOUCH] * PAGE;
 	/* INVLPG of a page that is never used: no fault follows it. */
 	p->invlpg_at = TOUCH_BASE + opt[OPT_VCPUS] * opt[OPT_TOUCH] * PAGE;
@@ -301,6 +312,10 @@ static bool step(struct vcpu *vcpu, uint64_t started)
 		if (errno != EINTR)
 			die("KVM_RUN: %s", strerror(errno));
 		vcpu->host_intr++;
+		return true;
+	}
+	if (run->exit_reason == KVM_EXIT_MMIO) {
+		vcpu->host_mmio++;
 		return true;
 	}
 	if (run->exit_reason != KVM_EXIT_IO)
@@ -490,8 +505,8 @@ static void print_tids(const struct vcpu *vcpu)
 
 static void print_vcpu(const struct vcpu *vcpu)
 {
-	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io",
-						  "hlt",   "msr",   NULL, "ff",	    "query" };
+	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io",   "hlt",
+						  "msr",   NULL,    "ff", "query",  "mmio", "remap" };
 	const uint64_t *did = vcpu->params->did;
 
 	printf("{\"id\":%d,", vcpu->id);
@@ -501,9 +516,10 @@ static void print_vcpu(const struct vcpu *vcpu)
 		if (names[i])
 			printf("\"%s\":%" PRIu64 ",", names[i], did[i]);
 	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 "},", did[TG_CR3], did[TG_CR3]);
-	printf("\"host\":{\"io\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64 ",\"halted_ns\":%" PRIu64
-	       ",\"run_ns\":%" PRIu64 "},",
-	       vcpu->host_io, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns, vcpu->run_ns);
+	printf("\"host\":{\"io\":%" PRIu64 ",\"mmio\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64
+	       ",\"halted_ns\":%" PRIu64 ",\"run_ns\":%" PRIu64 "},",
+	       vcpu->host_io, vcpu->host_mmio, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns,
+	       vcpu->run_ns);
 	printf("\"ff\":{\"exits\":%" PRIu64 ",\"cycles\":%" PRIu64 ",\"bad\":%" PRIu64 "},",
 	       vcpu->params->ff_exits, vcpu->params->ff_cycles, vcpu->params->ff_bad);
 	if (opt[OPT_STATS]) {

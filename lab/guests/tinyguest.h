@@ -21,18 +21,23 @@
 #define TG_SPIN	  7
 #define TG_FF	  8
 #define TG_QUERY  9
-#define TG_NR	  10
+#define TG_MMIO	  10
+#define TG_REMAP  11
+#define TG_NR	  12
 
 #define TG_WANT	      0
-#define TG_DID	      80
-#define TG_TOUCH_BASE 160
-#define TG_INVLPG_AT  168
-#define TG_HALTING    176
-#define TG_STOP	      184
-#define TG_FF_EXITS   192
-#define TG_FF_CYCLES  200
-#define TG_FF_BAD     208
-#define TG_QUERY_AT   216
+#define TG_DID	      96
+#define TG_TOUCH_BASE 192
+#define TG_INVLPG_AT  200
+#define TG_HALTING    208
+#define TG_STOP	      216
+#define TG_FF_EXITS   224
+#define TG_FF_CYCLES  232
+#define TG_FF_BAD     240
+#define TG_QUERY_AT   248
+#define TG_MMIO_AT    256
+#define TG_REMAP_AT   264
+#define TG_REMAP_PTE  272
 
 #define TG_LEAF_ALL	 0x4fffffff /* all exits and their cycles */
 #define TG_LEAF_EXITS	 0x4ffffffe /* exits of one number */
@@ -54,7 +59,10 @@ struct tg_params {
 	uint64_t stop;	  /* set from outside: end the round */
 	/* Last answer of TG_LEAF_ALL, and how many were not as they must be. */
 	uint64_t ff_exits, ff_cycles, ff_bad;
-	uint64_t query_at; /* where the guest finds what to ask, once its rounds are over */
+	uint64_t query_at;  /* where the guest finds what to ask, once its rounds are over */
+	uint64_t mmio_at;   /* an address without memory behind it */
+	uint64_t remap_at;  /* a page that --remap maps to two frames by turns */
+	uint64_t remap_pte; /* and its entry in the guest's page tables */
 };
 
 struct tg_query {
@@ -65,6 +73,7 @@ struct tg_query {
 _Static_assert(offsetof(struct tg_params, did) == TG_DID, "tinyguest.S");
 _Static_assert(offsetof(struct tg_params, stop) == TG_STOP, "tinyguest.S");
 _Static_assert(offsetof(struct tg_params, query_at) == TG_QUERY_AT, "tinyguest.S");
+_Static_assert(offsetof(struct tg_params, remap_pte) == TG_REMAP_PTE, "tinyguest.S");
 _Static_assert(sizeof(struct tg_query) == TG_QUERY_SIZE, "tinyguest.S");
 
 extern const char tg_start[], tg_handler[], tg_end[];

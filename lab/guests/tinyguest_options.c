@@ -26,6 +26,11 @@ static const struct {
 		      "acknowledges with one port write",
 		      0 },
 	[OPT_MSR] = { "msr", "N", "reads of MSR 0x1b (APIC base) a round: always an exit", 0 },
+	[OPT_MMIO] = { "mmio", "N", "writes a round to an address without memory, served in user space", 0 },
+	[OPT_REMAP] = { "remap", "N",
+			"changes of a page table entry a round, each with INVLPG and\n                      "
+			"a read of the page",
+			0 },
 	[OPT_SPIN] = { "spin", "N", "empty loops a round: time in the guest", 0 },
 	[OPT_HALT_MS] = { "halt-ms", "MS", "how long each HLT lasts", 5 },
 	[OPT_REPEAT] = { "repeat", "N", "rounds", 1 },

@@ -62,7 +62,7 @@ agree()
 # the one of kvm_userspace_exit, which then misses those of other vCPUs. That costs time of a state, no exit.
 lost()
 {
-	exitstat status --format json | jq -c '[(.health | {dropped, unattributed, read_errors, unknown_reasons}),
+	exitstat status --format json | jq -c '[(.health | {dropped, unattributed: (.unattributed - .unattributed_mmu), read_errors, unknown_reasons}),
 		(.programs[] | select(.name == "kvm_exit") | {(.name): .missed})] |
 		if length == 2 then add else {programs: "kvm_exit is not there"} end | with_entries(select(.value != 0)) | select(length > 0)'
 }

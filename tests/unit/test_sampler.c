@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <exitstat/util.h>
+
 #include "../../src/sampler.h"
 
 #define SLOTS 8
@@ -435,6 +437,7 @@ static void faults_are_since_first_seen(void **state)
 	slot->pf[ES_PF_FIXED] = 130;
 	slot->cr[1] = 4;
 	slot->cr[ES_CR_REGS + 3] = 5;
+	slot->isa = ES_ISA_VMX;
 	s = sample();
 	assert_int_equal(s->vms[0]->counts.mmu.faults.fixed, 30);
 	assert_int_equal(s->vms[0]->counts.mmu.faults.spurious, 0);
@@ -450,6 +453,41 @@ static void faults_are_since_first_seen(void **state)
 	slot->seq += 2;
 	es_snapshot_unref(sample());
 	assert_int_equal(loader.fault_reads[0], 2);
+}
+
+/* SVM has a code for each register and direction; kvm_cr is not needed, and not used. */
+static void svm_counts_control_registers_by_code(void **state)
+{
+	static const struct {
+		uint32_t code;
+		enum es_cr cr;
+		bool write;
+	} codes[] = { { 0x00, ES_CR0, false }, { 0x03, ES_CR3, false }, { 0x13, ES_CR3, true },
+		      { 0x14, ES_CR4, true },  { 0x18, ES_CR8, true },	{ 0x65, ES_CR0, true },
+		      { 0x94, ES_CR4, true } };
+	struct es_snapshot *s;
+
+	(void)state;
+	loader.measured.cr = true;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(codes); i++) {
+		uint64_t sum = 0;
+
+		begin(0, 0x1000, 0, 5 + i, codes[i].code, 7);
+		s = sample();
+		for (int c = 0; c < ES_CRS; c++)
+			sum += s->vms[0]->counts.cr[c].read + s->vms[0]->counts.cr[c].write;
+		assert_int_equal(sum, 7);
+		assert_int_equal(codes[i].write ? s->vms[0]->counts.cr[codes[i].cr].write
+						: s->vms[0]->counts.cr[codes[i].cr].read,
+				 7);
+		es_snapshot_unref(s);
+		end(0, 6 + i);
+		es_snapshot_unref(sample());
+	}
+	begin(0, 0x1000, 0, 100, 0x73, 7); /* RSM: ends in 3, and is no CR3 */
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.cr[ES_CR3].read + s->vms[0]->counts.cr[ES_CR3].write, 0);
+	es_snapshot_unref(s);
 }
 
 static void nested_shadowing_stands_apart(void **state)
@@ -548,6 +586,7 @@ int main(void)
 		TEST(vcpus_come_when_asked_for),
 		TEST(mmu_of_own_and_other_threads),
 		TEST(faults_are_since_first_seen),
+		TEST(svm_counts_control_registers_by_code),
 		TEST(nested_shadowing_stands_apart),
 		TEST(under_shadow_paging_nothing_is_nested),
 		TEST(ept_misconfig_is_device_memory),
