@@ -6,6 +6,7 @@
 #ifndef EXITSTAT_COMPARE_H
 #define EXITSTAT_COMPARE_H
 
+#include <exitstat/paging.h>
 #include <exitstat/reasons.h>
 #include <exitstat/run.h>
 
@@ -17,8 +18,9 @@ enum es_per { ES_PER_SECOND, ES_PER_GUEST_SECOND, ES_PER_TOTAL };
 struct es_compare_cell {
 	uint64_t count, time_ns; /* as counted; time ES_NONE: not measured */
 	double n, ns;		 /* the same per second, per guest-second or in total; negative: not known */
-	double ratio;		 /* n / n of the first side; INFINITY if that is 0 and this is not; negative: not known */
+	double ratio;		 /* n / n of the first side; INFINITY if that is 0 and this is not; negative: not known, or 0 / 0 */
 	double explained;	 /* (n - first n) / (total n - first total n); NAN where the totals are equal or unknown */
+	double explained_time;	 /* the same of ns */
 };
 
 struct es_compare_row {
@@ -28,6 +30,8 @@ struct es_compare_row {
 	struct es_compare_cell side[ES_SIDES_MAX];
 };
 
+#define ES_COMPARE_WARNINGS 24
+
 struct es_compare {
 	size_t n_sides;
 	enum es_per per;
@@ -35,22 +39,30 @@ struct es_compare {
 		const struct es_run *run;
 		const struct es_run_vm *vm;
 		double divisor; /* seconds (or guest-seconds) that n and ns were divided by; 1 for total, negative: not known */
+		struct es_paging_cost paging;
 	} sides[ES_SIDES_MAX];
 	struct es_compare_row *reasons; /* greatest difference first, then by count */
 	size_t n_reasons;
-	struct es_compare_row classes[ES_CLASSES]; /* only those that occur, same order */
+	struct es_compare_row classes[ES_CLASSES]; /* only those that occur, same order; each the sum of its reasons */
 	size_t n_classes;
 	struct es_compare_row total;
-	char *warnings[8]; /* what makes the sides hard to compare, a sentence each */
+	/* What makes the sides hard to compare, a sentence each. Sides are called A, B, ... They may quote the files. */
+	char *warnings[ES_COMPARE_WARNINGS];
 	size_t n_warnings;
 };
 
 /*
  * 0; -EXDEV: the sides cannot be compared at all (VMX with SVM), with the reason in err; -EINVAL: no guest time
- * was measured, which ES_PER_GUEST_SECOND needs; -ENOMEM. Sides point into the runs, which must outlive out.
+ * was measured, which ES_PER_GUEST_SECOND needs, or no side or too many; -ENOMEM. Sides point into the runs, which must outlive out.
  */
 int es_compare(const struct es_run *const *runs, const struct es_run_vm *const *vms, size_t n, enum es_per per,
 	       struct es_compare *out, char err[ES_ERR_MAX]);
 void es_compare_clear(struct es_compare *c);
+
+/*
+ * The reasons that explain the difference of a side to the first: as few as make up nine tenths of it, three at most,
+ * each in the direction of the whole. Indices into reasons[]; *explained: their sum. 0: nothing to explain.
+ */
+size_t es_compare_main(const struct es_compare *c, size_t side, size_t at[3], double *explained);
 
 #endif

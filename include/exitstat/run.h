@@ -24,12 +24,12 @@ struct es_run_point {
 struct es_run_vm {
 	char *name;
 	enum es_paging paging; /* of the last of them */
-	bool nested;
-	uint32_t n_vcpus;
+	bool nested;	       /* any of them */
+	uint32_t n_vcpus;      /* of the last of them */
 	unsigned int instances;	 /* how many VMs had this name */
 	uint64_t span_ns;	 /* how long they lived within the run, summed; ES_NONE unknown */
-	struct es_counts counts; /* what they did within the run */
-	struct es_run_point *points;
+	struct es_counts counts; /* what they did within the run; max_ns is known only in totals */
+	struct es_run_point *points; /* none in a file of one snapshot; none for intervals without such a VM */
 	size_t n_points;
 };
 
@@ -37,19 +37,21 @@ struct es_run {
 	char *path;	/* as given */
 	char *label;	/* the file's name without folder and .jsonl or .json */
 	struct es_host host;
-	uint64_t begin_realtime_ns, end_realtime_ns;
+	uint64_t begin_realtime_ns, end_realtime_ns; /* ES_NONE unknown; the same in a single snapshot of totals */
 	uint64_t span_ns; /* from the first line to the last; of a single snapshot its interval, or the oldest VM's age */
-	size_t lines;
-	bool cut;	/* the last line is not whole: the recorder died, what came before counts */
-	bool latency;	/* times were measured */
-	struct es_health_counts health; /* of the last line */
-	struct es_run_vm *vms; /* sorted by name */
+	size_t lines;	  /* snapshots in the file */
+	bool totals;	  /* a single snapshot, and no difference: VMs count since they were first seen */
+	bool cut;	  /* the last line is not whole: the recorder died, what came before counts */
+	bool latency;	  /* times were measured */
+	unsigned int vanished; /* VMs whose end is missing: exitstatd was restarted, or forgot them */
+	struct es_health_counts health; /* within the run: the counters less those of the first line */
+	struct es_run_vm *vms; /* sorted by name; those that ended before the run are not in it */
 	size_t n_vms;
 };
 
 /*
  * Reads path, VMs that vm means only (NULL: all). 0; -ENOENT and the like; -EBADMSG: not a
- * recording, or damaged; -ESRCH: no such VM in it. err: one line with file, line and reason.
+ * recording, or damaged; -ESRCH: no such VM in it (only if vm is given). err: one line with file, line and reason.
  */
 int es_run_load(const char *path, const char *vm, struct es_run *out, char err[ES_ERR_MAX]);
 void es_run_clear(struct es_run *r);

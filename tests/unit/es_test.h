@@ -46,6 +46,12 @@ struct es_snapshot *es_sample_many(unsigned int vms, unsigned int reasons);
 /* Fails the test, naming the member, unless the two are equal; owner's uid is not looked at (it is not in JSON). */
 void es_assert_same(const struct es_snapshot *a, const struct es_snapshot *b, bool per_vcpu);
 
+/* A file of its own with this text; path is for unlink(2). */
+#define ES_TEMP_PATH 64
+void es_temp_file(char path[ES_TEMP_PATH], const char *text, size_t len);
+/* The same with a snapshot a line, as a recording. */
+void es_temp_recording(char path[ES_TEMP_PATH], struct es_snapshot *const *snapshots, size_t n);
+
 /* The whole file, or a failed test. */
 char *es_read_file(const char *path, size_t *len);
 /* text is what tests/golden/NAME holds; ES_UPDATE_GOLDEN=1 writes it instead. */

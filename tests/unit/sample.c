@@ -2,6 +2,7 @@
 #include "es_test.h"
 
 #include <exitstat/hist.h>
+#include <exitstat/json.h>
 
 struct es_reason *es_sample_reason(struct es_counts *c, uint32_t code, uint64_t count, uint64_t time_ns)
 {
@@ -182,6 +183,37 @@ void es_assert_same(const struct es_snapshot *a, const struct es_snapshot *b, bo
 	assert_int_equal(a->n_vms, b->n_vms);
 	for (size_t i = 0; i < a->n_vms; i++)
 		same_vm(a->vms[i], b->vms[i], per_vcpu);
+}
+
+void es_temp_file(char path[ES_TEMP_PATH], const char *text, size_t len)
+{
+	const char *tmp = getenv("TMPDIR");
+	int fd;
+
+	snprintf(path, ES_TEMP_PATH, "%.32s/exitstat-test.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, len), len);
+	close(fd);
+}
+
+void es_temp_recording(char path[ES_TEMP_PATH], struct es_snapshot *const *snapshots, size_t n)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	for (size_t i = 0; i < n; i++) {
+		char *line = es_snapshot_to_json(snapshots[i], false, false, NULL);
+
+		assert_non_null(line);
+		fprintf(f, "%s\n", line);
+		free(line);
+	}
+	fclose(f);
+	es_temp_file(path, text, size);
+	free(text);
 }
 
 char *es_read_file(const char *path, size_t *len)
