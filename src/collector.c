@@ -64,6 +64,7 @@ static bool is_going(const struct collector *c)
 
 static int attach(struct collector *c, const char *build)
 {
+	uint64_t begin = es_monotonic_ns();
 	int r;
 
 	/* Also if it fails: the same build fails again, another one may not. */
@@ -75,6 +76,7 @@ static int attach(struct collector *c, const char *build)
 	r = es_loader_attach_exits(c->loader, c->host.isa, c->failure, sizeof(c->failure));
 	if (!r)
 		es_kernel_compare_attached(c->kernel);
+	c->src.aside_ns += es_monotonic_ns() - begin;
 	return r;
 }
 

@@ -55,6 +55,7 @@ static void sample(struct daemon *d, bool tick)
 	int r;
 
 	d->source->per_vcpu = begin < d->vcpus_until_ns;
+	d->source->aside_ns = 0;
 	r = d->source->ops->sample(d->source, &s);
 	if (r == 0)
 		r = es_store_put(d->store, s, tick);
@@ -62,7 +63,7 @@ static void sample(struct daemon *d, bool tick)
 		es_error("cannot sample: %s; the last snapshot is served on", strerror(-r));
 	d->sample_error = r;
 	d->sampled_ns = es_monotonic_ns();
-	d->cost_ns = d->sampled_ns - begin;
+	d->cost_ns = d->sampled_ns - begin - d->source->aside_ns;
 	if (d->cost_ns > d->cost_max_ns)
 		d->cost_max_ns = d->cost_ns;
 	d->samples++;

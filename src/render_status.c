@@ -196,6 +196,7 @@ static const struct {
 	{ "dropped", "dropped", "events of vCPUs that found no slot; remedy: exitstatd --slots" },
 	{ "missed", "missed", "events the kernel skipped because a program was running already" },
 	{ "unattributed", "unattributed", "events that belong to no vCPU known" },
+	{ "unattributed_mmu", "  of the MMU", "of those: what kernel threads do to shadow pages, above all" },
 	{ "unknown_reasons", "unknown reasons",
 	  "exits with a code this version has no name for (counted by number)" },
 	{ "short_cells", "short of cells", "exits not in the totals: too many kinds of reason on one vCPU" },

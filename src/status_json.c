@@ -70,6 +70,7 @@ static void write_health(struct es_json *j, const struct es_status *st)
 	es_json_u64(j, "dropped", h->dropped);
 	es_json_u64(j, "missed", h->missed);
 	es_json_u64(j, "unattributed", h->unattributed);
+	es_json_u64(j, "unattributed_mmu", h->unattributed_mmu);
 	es_json_u64(j, "unknown_reasons", h->unknown_reasons);
 	es_json_u64(j, "read_errors", h->read_errors);
 	es_json_u64(j, "short_cells", st->short_cells);

@@ -30,9 +30,10 @@ boot_patched()
 [ "${LAB:-}" ] || return 0
 
 . tests/lab/lib.sh
+. tests/lab/qemu.sh
 
 # shellcheck disable=SC2034 # for who sources this
-debugfs=/sys/kernel/debug/kvm exit_cpuid=/sys/module/kvm/parameters/exit_cpuid
+exit_cpuid=/sys/module/kvm/parameters/exit_cpuid
 
 # codes: the lines of exit_stats on stdin as "CODE COUNT", both decimal, sorted, like everybody else's.
 codes()
@@ -81,50 +82,7 @@ one()
 	agree "$1" "$counts" "$pid" "$tids"
 }
 
-# --- QEMU, as it is in Debian, with its monitor -----------------------
-
-# qemu_start NAME ARG...: sets qemu_pid, qemu_dir (its VM in debugfs). The guest's serial line is in
-# /tmp/NAME.log; what it is told goes to the descriptor $qemu_tty.
-qemu_start()
-{
-	local name=$1 end
-	shift
-
-	for end in qmp.in qmp.out tty.in tty.out; do
-		[ -p "/tmp/$name.$end" ] || mkfifo "/tmp/$name.$end"
-	done
-	qemu-system-x86_64 -enable-kvm -name "guest=$name" -machine pc -nodefaults -no-user-config -display none \
-		-chardev "pipe,id=qmp,path=/tmp/$name.qmp" -mon chardev=qmp,mode=control \
-		-chardev "pipe,id=tty,path=/tmp/$name.tty" -serial chardev:tty "$@" 2>"/tmp/$name.err" &
-	qemu_pid=$!
-	cat "/tmp/$name.tty.out" >"/tmp/$name.log" &
-	exec {qmp_to}>"/tmp/$name.qmp.in" {qmp_from}<"/tmp/$name.qmp.out" {qemu_tty}>"/tmp/$name.tty.in"
-	qmp qmp_capabilities >/dev/null
-	qemu_dir=$(compgen -G "$debugfs/$qemu_pid-*")
-}
-
-# qmp COMMAND [ARGUMENTS]: prints the answer; false after a minute without one, or if it is an error.
-qmp()
-{
-	local line
-
-	echo "{\"execute\": \"$1\", \"arguments\": ${2:-{\}}}" >&"$qmp_to"
-	while read -r -t 60 -u "$qmp_from" line; do
-		case $line in
-		'{"return"'*) echo "$line" && return ;;
-		'{"error"'*) echo "# QMP $1: $line" >&2 && return 1 ;;
-		esac
-	done
-	echo "# QMP $1: no answer" >&2
-	return 1
-}
-
-qemu_stop()
-{
-	qmp quit >/dev/null
-	wait "$qemu_pid" 2>/dev/null
-	exec {qmp_to}>&- {qmp_from}<&- {qemu_tty}>&-
-}
+# --- QEMU (see tests/lab/qemu.sh) -------------------------------------
 
 # What query-stats says, for each vCPU: [[CODE, COUNT], ...]. This QEMU lists a histogram from its end.
 read -r -d '' qmp_by_vcpu <<'JQ'
