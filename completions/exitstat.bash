@@ -32,7 +32,7 @@ _exitstat() {
 		COMPREPLY=("${COMPREPLY[@]// /\\ }")
 		;;
 	--format | --sort) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_words "$verb" "$prev")" -- "$cur") ;;
-	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	--socket | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--for | --interval | -i | --rounds | -n) ;;
 	*) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_options "$verb")" -- "$cur") ;;
 	esac

@@ -31,6 +31,17 @@ static const struct es_verb verbs[] = {
 		     "  exitstat snapshot --format csv > exits.csv\n",
 	  .options = es_snapshot_options,
 	  .run = es_cmd_snapshot },
+	{ .name = "record",
+	  .summary = "a file with a snapshot each second, for replay, compare and report",
+	  .details =
+		  "FILE is JSON Lines; each line is a whole snapshot and is written at once, so that a file\n"
+		  "whose recorder was killed can be read up to there. VMs that end are in it with their\n"
+		  "final counts. Exit status 3: a VM was named, and none came.\n\n"
+		  "Examples:\n"
+		  "  exitstat record --vm guest1 -o boot.jsonl\n"
+		  "  exitstat record --for 1h --interval 10s -o hour.jsonl\n",
+	  .options = es_record_options,
+	  .run = es_cmd_record },
 	{ .name = "guest",
 	  .summary = "inside a guest: its own exits by reason, as a patched KVM tells it",
 	  .details = "Needs no exitstatd and no root, but a host whose KVM has the patch of kernel-patch/.\n"

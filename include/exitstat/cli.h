@@ -31,6 +31,8 @@ struct es_args {
 	bool per_vcpu;
 	bool batch;
 	bool watch;
+	bool force;
+	const char *output; /* a file, "-" for stdout */
 	const char *root; /* where /proc, /sys and /dev are looked for, "" usually */
 	char *const *operands;
 	int n_operands;
@@ -109,6 +111,7 @@ bool es_wait(int interrupts, uint64_t ns, bool progress);
 enum es_exit es_cmd_top(const struct es_args *args);
 enum es_exit es_cmd_list(const struct es_args *args);
 enum es_exit es_cmd_snapshot(const struct es_args *args);
+enum es_exit es_cmd_record(const struct es_args *args);
 enum es_exit es_cmd_guest(const struct es_args *args);
 /* The same where CPUID is read as told. */
 enum es_exit es_guest_run(const struct es_args *args, es_cpuid_fn cpuid);
@@ -117,6 +120,7 @@ enum es_exit es_cmd_doctor(const struct es_args *args);
 enum es_exit es_cmd_detach(const struct es_args *args);
 enum es_exit es_cmd_attach(const struct es_args *args);
 extern const struct es_option es_top_options[], es_list_options[], es_snapshot_options[], es_guest_options[],
+	es_record_options[],
 	es_status_options[], es_doctor_options[];
 
 #endif
