@@ -11,7 +11,11 @@ _exitstat_options() {
 
 # The words that option $2 of verb $1 takes, where help names them: table|json|csv
 _exitstat_words() {
-	exitstat "$1" --help 2>/dev/null | sed -n "s/^ .*$2 \([a-z]*|[a-z|]*\).*/\1/p" | tr '|' '\n'
+	exitstat "$1" --help 2>/dev/null | sed -n "s/^ .*$2 \([a-z]*|[a-z|-]*\).*/\1/p" | tr '|' '\n'
+}
+
+_exitstat_takes_files() {
+	exitstat "$1" --help 2>/dev/null | grep -q '^Usage: .*\] FILE'
 }
 
 _exitstat_vms() {
@@ -31,10 +35,16 @@ _exitstat() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_vms)" -- "$cur")
 		COMPREPLY=("${COMPREPLY[@]// /\\ }")
 		;;
-	--format | --sort) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_words "$verb" "$prev")" -- "$cur") ;;
+	--format | --sort | --per) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_words "$verb" "$prev")" -- "$cur") ;;
 	--socket | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--for | --interval | -i | --rounds | -n) ;;
-	*) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_options "$verb")" -- "$cur") ;;
+	--for | --interval | -i | --rounds | -n | --title) ;;
+	*)
+		if [[ $cur != -* ]] && _exitstat_takes_files "$verb"; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_options "$verb")" -- "$cur")
+		fi
+		;;
 	esac
 }
 

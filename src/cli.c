@@ -42,6 +42,19 @@ static const struct es_verb verbs[] = {
 		  "  exitstat record --for 1h --interval 10s -o hour.jsonl\n",
 	  .options = es_record_options,
 	  .run = es_cmd_record },
+	{ .name = "report",
+	  .summary = "recordings as one HTML page with charts, side by side",
+	  .details = "FILE is a recording or a JSON snapshot, 8 at most; LABEL=FILE names it on the page.\n"
+		     "Runs are compared with the first. VMs are paired by name, or if each FILE has just\n"
+		     "one, those. The page needs no network and no script.\n\n"
+		     "Examples:\n"
+		     "  exitstat report nested.jsonl shadow.jsonl -o paging.html\n"
+		     "  exitstat report before=a.jsonl after=b.jsonl --vm guest1 -o guest1.html\n",
+	  .options = es_report_options,
+	  .operands = "FILE…",
+	  .min_operands = 1,
+	  .max_operands = 8,
+	  .run = es_cmd_report },
 	{ .name = "guest",
 	  .summary = "inside a guest: its own exits by reason, as a patched KVM tells it",
 	  .details = "Needs no exitstatd and no root, but a host whose KVM has the patch of kernel-patch/.\n"

@@ -14,6 +14,7 @@
 
 const char *const es_formats[] = { "table", "json", "csv", NULL };
 const char *const es_formats_short[] = { "table", "json", NULL };
+const char *const es_pers[] = { "second", "guest-second", "total", NULL };
 
 const struct es_option es_common_options[] = {
 	{ .name = "socket",

@@ -33,6 +33,8 @@ struct es_args {
 	bool watch;
 	bool force;
 	const char *output; /* a file, "-" for stdout */
+	const char *title;
+	int per; /* enum es_per */
 	const char *root; /* where /proc, /sys and /dev are looked for, "" usually */
 	char *const *operands;
 	int n_operands;
@@ -73,6 +75,7 @@ struct es_verb {
 extern const struct es_option es_common_options[];
 extern const char *const es_formats[];	     /* table, json, csv */
 extern const char *const es_formats_short[]; /* table, json */
+extern const char *const es_pers[];	     /* second, guest-second, total */
 
 /*
  * Reads argv (argv[0] is the verb's name) into args. false: *status is what to
@@ -112,6 +115,7 @@ enum es_exit es_cmd_top(const struct es_args *args);
 enum es_exit es_cmd_list(const struct es_args *args);
 enum es_exit es_cmd_snapshot(const struct es_args *args);
 enum es_exit es_cmd_record(const struct es_args *args);
+enum es_exit es_cmd_report(const struct es_args *args);
 enum es_exit es_cmd_guest(const struct es_args *args);
 /* The same where CPUID is read as told. */
 enum es_exit es_guest_run(const struct es_args *args, es_cpuid_fn cpuid);
@@ -120,7 +124,6 @@ enum es_exit es_cmd_doctor(const struct es_args *args);
 enum es_exit es_cmd_detach(const struct es_args *args);
 enum es_exit es_cmd_attach(const struct es_args *args);
 extern const struct es_option es_top_options[], es_list_options[], es_snapshot_options[], es_guest_options[],
-	es_record_options[],
-	es_status_options[], es_doctor_options[];
+	es_record_options[], es_report_options[], es_status_options[], es_doctor_options[];
 
 #endif

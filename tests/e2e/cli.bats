@@ -29,7 +29,7 @@ one_error() {
 	local verb
 	run -0 --separate-stderr "$exitstat" --help
 	[[ -z $stderr && $output == *"Usage: exitstat VERB"* ]]
-	for verb in top list snapshot record guest status doctor detach attach; do
+	for verb in top list snapshot record report guest status doctor detach attach; do
 		grep -qE "^  $verb +[a-z]" <<<"$output"
 		run -0 --separate-stderr "$exitstat" "$verb" --help
 		[[ -z $stderr && ${lines[0]} == "exitstat $verb - "* && $output == *"--socket PATH"* ]]
@@ -465,6 +465,8 @@ broken() {
 	[ "$(try exitstat guest --)" = "--watch --interval --rounds --for --sort --format --socket --help " ]
 	[ "$(try exitstat guest --sort cy)" = "cycles " ]
 	[ "$(try exitstat top --vm gu)" = "guest1 guest2 " ]
+	[ "$(try exitstat report --per '')" = "second guest-second total " ]
+	[ "$(try exitstat report REA)" = "README.md " ]
 }
 
 @test "the man page names each verb and option" {

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The page's first sentences: how often, how much of it is paging, and what explains the difference. */
+#include <math.h>
+#include <string.h>
+
+#include <exitstat/paging.h>
+#include <exitstat/report.h>
+#include <exitstat/util.h>
+
+/* Less of a difference is not worth a word. */
+#define ALIKE 0.05
+#define ABOUT 0.75
+
+/* "<b>name</b>" */
+static void strong(FILE *f, const char *text)
+{
+	fputs("<strong>", f);
+	es_html_text(f, text);
+	fputs("</strong>", f);
+}
+
+static const char *label_of(const struct es_page *pg, size_t side)
+{
+	return pg->p->compare.sides[side].run->label;
+}
+
+/* "a", "a and b", "a, b and c" */
+static const char *joint(size_t i, size_t n)
+{
+	return i == 0 ? "" : i + 1 == n ? " and " : ", ";
+}
+
+static void one_run(const struct es_page *pg)
+{
+	const struct es_compare *c = &pg->p->compare;
+	const struct es_run_vm *vm = c->sides[0].vm;
+	const struct es_run *run = c->sides[0].run;
+	char buf[ES_CELL_MAX], sentence[ES_PAGING_SENTENCE];
+
+	strong(pg->f, vm->name);
+	if (c->total.side[0].count == ES_NONE) {
+		fputs(" ran on a KVM that reports no exits, so none were counted.", pg->f);
+		return;
+	}
+	fprintf(pg->f, " exited %s times", es_fmt_group(buf, c->total.side[0].count));
+	if (vm->span_ns != ES_NONE) {
+		fputs(" in ", pg->f);
+		es_html_escape(pg->f, es_fmt_time(buf, vm->span_ns, true));
+	}
+	if (pg->r->per != ES_PER_TOTAL && c->total.side[0].n >= 0) {
+		fputs(", ", pg->f);
+		es_html_escape(pg->f, es_report_say_n(buf, c->total.side[0].n, pg->r->per));
+	}
+	fputs(". ", pg->f);
+	es_html_text(pg->f, es_paging_sentence(sentence, run->host.isa, vm->paging, vm->nested, &vm->counts));
+}
+
+/* How far a side's exits are from the first one's, as a ratio either way; 0: not known. */
+static double distance(const struct es_compare *c, size_t side)
+{
+	double ratio = c->total.side[side].ratio;
+
+	return ratio > 0 && isfinite(ratio) ? fabs(log(ratio)) : 0;
+}
+
+/*
+ * The side to tell about: the first of those that differ about as much as the one that differs most, since runs are given
+ * in an order of sense (the reboot after the boot). 0: none differs.
+ */
+static size_t most_different(const struct es_compare *c)
+{
+	double most = 0;
+
+	for (size_t i = 1; i < c->n_sides; i++)
+		most = fmax(most, distance(c, i));
+	for (size_t i = 1; i < c->n_sides && most > log(1 + ALIKE); i++)
+		if (distance(c, i) >= most * ABOUT)
+			return i;
+	return 0;
+}
+
+static void say_explained(const struct es_page *pg, size_t side)
+{
+	const struct es_compare *c = &pg->p->compare;
+	size_t at[3], n;
+	double all;
+
+	/* Less than half of it would be no explanation. */
+	n = es_compare_main(c, side, at, &all);
+	n = all >= 0.5 ? n : 0;
+	for (size_t i = 0; i < n; i++) {
+		fputs(i ? joint(i, n) : " Most of the difference is ", pg->f);
+		es_html_text(pg->f, c->reasons[at[i]].name);
+		fprintf(pg->f, " (%.0f%%)", c->reasons[at[i]].side[side].explained * 100);
+	}
+	if (n)
+		fputs(".", pg->f);
+}
+
+static void say_difference(const struct es_page *pg)
+{
+	const struct es_compare *c = &pg->p->compare;
+	size_t other = most_different(c);
+	double ratio = c->total.side[other].ratio;
+	char a[ES_CELL_MAX], b[ES_CELL_MAX];
+
+	if (c->total.side[0].n < 0) {
+		fputs("Exits were not measured in ", pg->f);
+		strong(pg->f, label_of(pg, 0));
+		fputs(", so there is nothing to compare with.", pg->f);
+		return;
+	}
+	es_report_say_n(a, c->total.side[0].n, pg->r->per);
+	if (!other) {
+		fprintf(pg->f, "The %zu runs exit alike, about %s.", c->n_sides, a);
+		return;
+	}
+	strong(pg->f, label_of(pg, other));
+	es_report_say_n(b, c->total.side[other].n, pg->r->per);
+	if (ratio > 1)
+		fprintf(pg->f, " exits %.*f times as often as ", ratio < 9.95 ? 1 : 0, ratio);
+	else
+		fprintf(pg->f, " exits %.0f%% less than ", (1 - ratio) * 100);
+	strong(pg->f, label_of(pg, 0));
+	fprintf(pg->f, ": %s against %s.", b, a);
+	say_explained(pg, other);
+}
+
+static void say_paging(const struct es_page *pg)
+{
+	const struct es_compare *c = &pg->p->compare;
+	char buf[ES_CELL_MAX];
+	size_t known = 0, said = 0;
+
+	for (size_t i = 0; i < c->n_sides; i++)
+		known += c->sides[i].paging.exit_share >= 0;
+	if (!known)
+		return;
+	fputs(" Paging is the reason for ", pg->f);
+	for (size_t i = 0; i < c->n_sides; i++) {
+		if (!(c->sides[i].paging.exit_share >= 0))
+			continue;
+		fputs(joint(said, known), pg->f);
+		es_html_escape(pg->f, es_fmt_share(buf, c->sides[i].paging.exit_share));
+		if (!said++)
+			fputs(" of the exits", pg->f);
+		fputs(" in ", pg->f);
+		es_html_text(pg->f, label_of(pg, i));
+	}
+	fputs(".", pg->f);
+}
+
+void es_report_summary(const struct es_page *pg)
+{
+	fputs("<p class=\"lead\">", pg->f);
+	if (pg->p->compare.n_sides == 1) {
+		one_run(pg);
+	} else {
+		say_difference(pg);
+		say_paging(pg);
+	}
+	fputs("</p>\n", pg->f);
+}
