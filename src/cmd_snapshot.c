@@ -27,6 +27,11 @@ const struct es_option es_snapshot_options[] = {
 	  .kind = ES_OPT_FLAG,
 	  .offset = offsetof(struct es_args, per_vcpu),
 	  .help = "each vCPU by itself too (in CSV: instead of the sum)" },
+	{ .name = "paging",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, paging),
+	  .help = "the paging view: what paging costs, what dominates, and\nits events instead of the "
+		  "reasons" },
 	{ .name = "sort",
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
@@ -36,7 +41,8 @@ const struct es_option es_snapshot_options[] = {
 	  .kind = ES_OPT_WORD,
 	  .offset = offsetof(struct es_args, format),
 	  .words = es_formats,
-	  .help = "table (default) for people, json with everything,\ncsv with one row a VM and reason" },
+	  .help = "table (default) for people, json with everything,\ncsv with one row a VM and reason (or "
+		  "event)" },
 	{ 0 },
 };
 
@@ -162,7 +168,9 @@ static int measure(struct measurement *m, const struct es_args *args)
 
 static int render(const struct es_snapshot *s, const struct es_args *args)
 {
-	struct es_snapshot_view view = { .sort = args->sort, .per_vcpu = args->per_vcpu };
+	struct es_snapshot_view view = { .sort = args->sort,
+					 .per_vcpu = args->per_vcpu,
+					 .paging = args->paging };
 	struct es_style st = es_style_for(stdout);
 
 	st.exact = true;
@@ -170,7 +178,8 @@ static int render(const struct es_snapshot *s, const struct es_args *args)
 	case ES_FORMAT_JSON:
 		return es_render_json(stdout, s, args->per_vcpu);
 	case ES_FORMAT_CSV:
-		return es_render_csv(stdout, s, args->per_vcpu, isatty(STDOUT_FILENO));
+		return (args->paging ? es_render_paging_csv : es_render_csv)(stdout, s, args->per_vcpu,
+									     isatty(STDOUT_FILENO));
 	default:
 		return es_render_snapshot(stdout, s, &view, &st);
 	}
@@ -179,9 +188,13 @@ static int render(const struct es_snapshot *s, const struct es_args *args)
 enum es_exit es_cmd_snapshot(const struct es_args *args)
 {
 	struct measurement m = { .request = { .vm = args->vm, .per_vcpu = args->per_vcpu } };
-	int r = measure(&m, args);
 	enum es_exit status;
+	int r;
 
+	if (args->paging && args->sort)
+		return es_fail(ES_EXIT_USAGE,
+			       "snapshot: --sort orders reasons, --paging shows none; give one of them");
+	r = measure(&m, args);
 	status = r ? es_fail_client(r, m.err) : es_finish_stdout(render(m.result, args));
 	measurement_free(&m);
 	return status;

@@ -16,6 +16,10 @@ const struct es_option es_top_options[] = {
 	  .offset = offsetof(struct es_args, vm),
 	  .arg = "V",
 	  .help = "only this VM, reason by reason: a name, pid, id, or a\nglob such as 'web-*'" },
+	{ .name = "paging",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, paging),
+	  .help = "begin with the paging view (key m): what paging costs\nand what KVM does for it" },
 	{ .name = "interval",
 	  .letter = 'i',
 	  .kind = ES_OPT_DURATION,
@@ -62,7 +66,9 @@ static int next_round(struct es_feed *feed)
 
 static enum es_exit batch(struct es_feed *feed, const struct es_args *args)
 {
-	struct es_top_query q = { .sort = args->sort };
+	const struct es_column *columns = args->paging ? es_paging_columns : es_vm_columns;
+	struct es_top_query q = { .sort = args->sort ? es_column_find(columns, args->sort->key) : NULL,
+				  .paging = args->paging };
 	struct es_style st = es_style_for(stdout);
 	_cleanup_free_ char *said = NULL;
 	int r = 0;
@@ -104,8 +110,12 @@ enum es_exit es_cmd_top(const struct es_args *args)
 		.interval_ns = args->interval_ns ? args->interval_ns : INTERVAL_DEFAULT_NS,
 		.top = &top,
 	};
+	char words[ES_CELL_MAX];
 	enum es_exit status;
 
+	if (args->paging && args->sort && !es_column_find(es_paging_columns, args->sort->key))
+		return es_fail(ES_EXIT_USAGE, "top: the paging view has no column '%s'; it has %s",
+			       args->sort->key, es_column_words(words, es_paging_columns));
 	if (feed.interval_ns < ES_INTERVAL_MIN_NS)
 		return es_fail(ES_EXIT_USAGE, "top: --interval is at least 100ms");
 	if (args->rounds && !args->batch)

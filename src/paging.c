@@ -310,7 +310,7 @@ static int put_lead(char *buf, size_t size, const struct facts *f)
 	if (busy >= 0 && busy < LITTLE_BUSY)
 		return snprintf(
 			buf, size,
-			"Exits for %s cost little: %s of the busy time, if %s of that outside the guest",
+			"Exits for %s cost little: %s of the busy time, though %s of that outside the guest",
 			mode[1], percent(of, busy), percent(time, f->cost.time_share));
 	return snprintf(buf, size, "%s is %s of the exits and %s of the time outside the guest", mode[0],
 			percent(exits, f->cost.exit_share), percent(time, f->cost.time_share));

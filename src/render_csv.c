@@ -15,6 +15,8 @@ struct csv_row {
 	const struct es_vm *vm;
 	const struct es_vcpu *vcpu; /* NULL: the whole VM */
 	const struct es_reason *reason;
+	const char *event; /* of the paging view, with its count; else the reason */
+	uint64_t count;
 	bool terminal;
 };
 
@@ -89,11 +91,15 @@ FIELD(time, put_u64(f, r->reason->time_ns))
 FIELD(max, put_u64(f, r->reason->max_ns))
 FIELD(p50, put_u64(f, percentile(r, 500)))
 FIELD(p99, put_u64(f, percentile(r, 990)))
+FIELD(event, put_word(f, r->event))
+FIELD(event_count, put_u64(f, r->count))
 
-static const struct {
+struct csv_field {
 	const char *title;
 	void (*put)(FILE *f, const struct csv_row *r);
-} fields[] = {
+};
+
+static const struct csv_field subject_fields[] = {
 	{ "realtime_ns", put_realtime },
 	{ "interval_ns", put_interval },
 	{ "vm", put_vm },
@@ -106,45 +112,94 @@ static const struct {
 	{ "since_ns", put_since },
 	{ "ended_ns", put_ended },
 	{ "vcpu_id", put_vcpu },
-	{ "reason", put_name },
-	{ "code", put_code },
-	{ "class", put_class },
-	{ "count", put_count },
-	{ "time_ns", put_time },
-	{ "max_ns", put_max },
-	{ "p50_ns", put_p50 },
-	{ "p99_ns", put_p99 },
+	{ 0 },
+};
+static const struct csv_field event_fields[] = {
+	{ "event", put_event },
+	{ "count", put_event_count },
+	{ 0 },
+};
+static const struct csv_field reason_fields[] = {
+	{ "reason", put_name }, { "code", put_code },	 { "class", put_class },
+	{ "count", put_count }, { "time_ns", put_time }, { "max_ns", put_max },
+	{ "p50_ns", put_p50 },	{ "p99_ns", put_p99 },	 { 0 },
 };
 
-static void put_counts(FILE *f, struct csv_row *row, const struct es_counts *c)
+/* Both tables as one line; row NULL: the heading. */
+static void put_row(FILE *f, const struct csv_row *row, const struct csv_field *more)
+{
+	const struct csv_field *const tables[] = { subject_fields, more };
+	const char *comma = "";
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(tables); i++) {
+		for (const struct csv_field *field = tables[i]; field->title; field++) {
+			fputs(comma, f);
+			if (row)
+				field->put(f, row);
+			else
+				fputs(field->title, f);
+			comma = ",";
+		}
+	}
+	fputc('\n', f);
+}
+
+static void put_reasons(FILE *f, struct csv_row *row, const struct es_counts *c)
 {
 	for (size_t i = 0; i < c->n_reasons; i++) {
 		row->reason = &c->reasons[i];
-		for (size_t j = 0; j < ES_ARRAY_SIZE(fields); j++) {
-			if (j)
-				fputc(',', f);
-			fields[j].put(f, row);
-		}
-		fputc('\n', f);
+		put_row(f, row, reason_fields);
 	}
 }
 
-int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+static void put_event_row(FILE *f, struct csv_row *row, const char *event, uint64_t count)
+{
+	row->event = event;
+	row->count = count;
+	put_row(f, row, event_fields);
+}
+
+static void put_events(FILE *f, struct csv_row *row, const struct es_counts *c)
+{
+	size_t n;
+	const struct es_paging_event *events = es_paging_events(&n);
+	struct es_paging_cost cost;
+
+	es_paging_cost(row->s->host.isa, row->vm->paging, c, &cost);
+	put_event_row(f, row, "exits.total", es_exits_total(c));
+	put_event_row(f, row, "exits.time_ns", es_exits_time_ns(c));
+	put_event_row(f, row, "paging.cost.exits", cost.exits);
+	put_event_row(f, row, "paging.cost.time_ns", cost.time_ns);
+	for (size_t i = 0; i < n; i++)
+		put_event_row(f, row, events[i].key, es_paging_event_count(&events[i], c));
+}
+
+static int render(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal,
+		  const struct csv_field *more,
+		  void (*put)(FILE *f, struct csv_row *row, const struct es_counts *c))
 {
 	struct csv_row row = { .s = s, .terminal = terminal };
 
-	for (size_t j = 0; j < ES_ARRAY_SIZE(fields); j++)
-		fprintf(f, "%s%s", j ? "," : "", fields[j].title);
-	fputc('\n', f);
+	put_row(f, NULL, more);
 	for (size_t i = 0; i < s->n_vms; i++) {
 		row.vm = s->vms[i];
 		row.vcpu = NULL;
 		if (!per_vcpu)
-			put_counts(f, &row, &row.vm->counts);
+			put(f, &row, &row.vm->counts);
 		for (size_t v = 0; per_vcpu && v < row.vm->n_per_vcpu; v++) {
 			row.vcpu = &row.vm->vcpus[v];
-			put_counts(f, &row, &row.vcpu->counts);
+			put(f, &row, &row.vcpu->counts);
 		}
 	}
 	return 0;
+}
+
+int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+{
+	return render(f, s, per_vcpu, terminal, reason_fields, put_reasons);
+}
+
+int es_render_paging_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+{
+	return render(f, s, per_vcpu, terminal, event_fields, put_events);
 }

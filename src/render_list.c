@@ -31,8 +31,10 @@ static const struct es_vm *find_from(const struct es_snapshot *s, const char *id
 
 int es_vm_rows(const struct es_snapshot *sum, const struct es_snapshot *now, struct es_vm_row **rows)
 {
+	struct es_counts nothing;
 	size_t at = 0;
 
+	es_counts_init(&nothing);
 	*rows = calloc(sum->n_vms ? sum->n_vms : 1, sizeof(**rows));
 	if (!*rows)
 		return -ENOMEM;
@@ -44,6 +46,8 @@ int es_vm_rows(const struct es_snapshot *sum, const struct es_snapshot *now, str
 		row->taken_ns = sum->taken.monotonic_ns;
 		row->now = find_from(now, row->sum->id, &at);
 		row->span_ns = now ? es_vm_span(now, row->sum) : ES_NONE;
+		es_paging_cost(row->isa, row->sum->paging, row->now ? &row->now->counts : &nothing,
+			       &row->cost);
 	}
 	return 0;
 }
@@ -89,6 +93,8 @@ static void write_row(struct es_json *j, const struct es_vm_row *row)
 	double rate = es_vm_rate(row), outside = es_vm_outside(row);
 	es_json_double(j, "exits_per_second", rate < 0 ? 0.0 / 0.0 : rate);
 	es_json_double(j, "outside_share", outside < 0 ? 0.0 / 0.0 : outside);
+	es_json_double(j, "paging_exit_share", row->cost.exit_share < 0 ? 0.0 / 0.0 : row->cost.exit_share);
+	es_json_double(j, "paging_time_share", row->cost.time_share < 0 ? 0.0 / 0.0 : row->cost.time_share);
 	es_json_object_end(j);
 }
 

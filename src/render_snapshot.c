@@ -198,20 +198,31 @@ int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint6
 	return r;
 }
 
+/* A VM, or one of its vCPUs, whose heading has been written. */
+static int render_counts(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,
+			 const struct es_counts *c, const struct es_snapshot_view *v,
+			 const struct es_style *st)
+{
+	struct es_paging_subject p = { s->host.isa, vm, c, es_vm_span(s, vm) };
+
+	write_summary(f, c, p.span_ns, st);
+	es_render_paging_cost(f, &p, st);
+	if (v->paging)
+		return es_render_paging(f, &p, st);
+	return es_render_reasons(f, c, p.isa, p.span_ns, v->sort, st);
+}
+
 static int render_vm(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,
 		     const struct es_snapshot_view *v, const struct es_style *st)
 {
-	uint64_t span = es_vm_span(s, vm);
 	int r;
 
 	write_vm_heading(f, s, vm, st);
-	write_summary(f, &vm->counts, span, st);
-	r = es_render_reasons(f, &vm->counts, s->host.isa, span, v->sort, st);
+	r = render_counts(f, s, vm, &vm->counts, v, st);
 	for (size_t i = 0; v->per_vcpu && !r && i < vm->n_per_vcpu; i++) {
 		fprintf(f, "\n%svCPU %u%s: ", es_sgr(ES_SGR_BOLD, st), vm->vcpus[i].vcpu_id,
 			es_sgr(ES_SGR_OFF, st));
-		write_summary(f, &vm->vcpus[i].counts, span, st);
-		r = es_render_reasons(f, &vm->vcpus[i].counts, s->host.isa, span, v->sort, st);
+		r = render_counts(f, s, vm, &vm->vcpus[i].counts, v, st);
 	}
 	return r;
 }

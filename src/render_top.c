@@ -62,6 +62,29 @@ void es_render_vm_rates(FILE *f, const struct es_top *t, const struct es_vm_row 
 		fprintf(f, " in %s", es_fmt_time(text, seen, st->utf8));
 }
 
+void es_render_vm_paging(FILE *f, const struct es_top *t, const struct es_vm_row *row,
+			 const struct es_style *st)
+{
+	const char *dot = es_glyph(ES_GLYPH_DOT, st->utf8);
+	double rate = es_vm_rate(row), paging = es_vm_paging_rate(row);
+	char text[ES_CELL_MAX];
+
+	(void)t;
+	if (rate < 0) {
+		fputs("no rates are known", f);
+		return;
+	}
+	fprintf(f, "%s exits/s", es_fmt_rate(text, rate, st));
+	if (paging < 0)
+		return;
+	fprintf(f, " %s for paging %s", dot, es_fmt_rate(text, paging, st));
+	if (row->cost.exit_share >= 0)
+		fprintf(f, " (%s)", es_fmt_share(text, row->cost.exit_share));
+	if (row->cost.time_share >= 0)
+		fprintf(f, " %s %s of the time outside the guest", dot,
+			es_fmt_share(text, row->cost.time_share));
+}
+
 static void write_clock(FILE *f, uint64_t realtime_ns)
 {
 	time_t s = (time_t)(realtime_ns / 1000000000);
@@ -96,6 +119,32 @@ static int write_reasons(FILE *f, const struct es_top *t, const struct es_vm_row
 	return 0;
 }
 
+/* What dominates, and the events. */
+static int write_paging(FILE *f, const struct es_top *t, const struct es_vm_row *vm,
+			const struct es_style *st)
+{
+	struct es_top_query q = { 0 };
+	char name[ES_CELL_MAX], sentence[ES_CELL_MAX];
+	struct es_event_table table;
+	struct es_layout l;
+	int r = es_top_events(t, vm, &q, &table);
+
+	if (r)
+		return r;
+	es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
+	fprintf(f, "\n%s: %s\n", name, es_vm_sentence(sentence, vm));
+	if (table.n) {
+		es_layout(&l, es_event_columns, table.order, table.n, false, st);
+		es_layout_heading(f, &l, st);
+	} else {
+		fputs(ES_NO_EVENTS "\n", f);
+	}
+	for (size_t i = 0; i < table.n; i++)
+		es_layout_row(f, &l, table.order[i], st);
+	es_event_table_free(&table);
+	return 0;
+}
+
 static void write_round_title(FILE *f, const struct es_top *t, const struct es_style *st)
 {
 	char span[ES_CELL_MAX];
@@ -120,12 +169,13 @@ int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q,
 	if (r)
 		return r;
 	write_round_title(f, t, st);
-	es_layout(&l, es_vm_columns, table.order, table.n, false, st);
+	es_layout(&l, q->paging ? es_paging_columns : es_vm_columns, table.order, table.n, false, st);
 	es_layout_heading(f, &l, st);
 	for (size_t i = 0; i < table.n; i++)
 		es_layout_row(f, &l, table.order[i], st);
 	for (size_t i = 0; i < table.n && reasons && !r; i++)
-		r = write_reasons(f, t, table.order[i], q->sort, st);
+		r = q->paging ? write_paging(f, t, table.order[i], st)
+			      : write_reasons(f, t, table.order[i], q->sort, st);
 	es_vm_table_free(&table);
 	return r;
 }

@@ -122,6 +122,12 @@ static void cell_outside(char buf[ES_CELL_MAX], const void *p, unsigned int widt
 	es_fmt_share(buf, es_vm_outside(ROW(p)));
 }
 
+static void cell_cost(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
+{
+	(void)width, (void)st;
+	es_fmt_share(buf, es_vm_cost(ROW(p)));
+}
+
 static void cell_idle(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
 	(void)width, (void)st;
@@ -242,6 +248,11 @@ static int by_outside(const void *a, const void *b)
 	return descending(es_vm_outside(ROW(a)), es_vm_outside(ROW(b)));
 }
 
+static int by_cost(const void *a, const void *b)
+{
+	return descending(es_vm_cost(ROW(a)), es_vm_cost(ROW(b)));
+}
+
 static int by_idle(const void *a, const void *b)
 {
 	return descending(es_vm_idle(ROW(a)), es_vm_idle(ROW(b)));
@@ -319,6 +330,15 @@ const struct es_column es_vm_columns[] = {
 	  .live = 7,
 	  .cell = cell_outside,
 	  .compare = by_outside },
+	{ .key = "cost",
+	  .title = "PAGING%",
+	  .help = "paging's share of the time outside the guest (of the exits, if they are not timed)",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 45,
+	  .live = 7,
+	  .cell = cell_cost,
+	  .compare = by_cost },
 	{ .key = "idle",
 	  .title = "IDLE",
 	  .help = "share of the vCPU time spent halted",

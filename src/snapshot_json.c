@@ -3,6 +3,7 @@
 #include <exitstat/json.h>
 
 #include <exitstat/hist.h>
+#include <exitstat/paging.h>
 #include <exitstat/reasons.h>
 #include <exitstat/util.h>
 
@@ -158,6 +159,32 @@ static void write_counts(struct es_json *j, enum es_isa isa, enum es_paging pagi
 		write_section(j, &es_counts_sections[i], c);
 }
 
+static void write_share(struct es_json *j, const char *key, double share)
+{
+	if (share >= 0)
+		es_json_double(j, key, share);
+	else
+		es_json_null(j, key);
+}
+
+/* The cost follows from the counts: who reads a snapshot need not read it. */
+static void write_paging(struct es_json *j, enum es_isa isa, const struct es_vm *vm)
+{
+	struct es_paging_cost cost;
+
+	es_paging_cost(isa, vm->paging, &vm->counts, &cost);
+	es_json_object(j, "paging");
+	es_json_string(j, "mode", es_paging_name(vm->paging));
+	es_json_bool(j, "nested", vm->nested);
+	es_json_object(j, "cost");
+	es_json_u64(j, "exits", cost.exits);
+	es_json_u64(j, "time_ns", cost.time_ns);
+	write_share(j, "exit_share", cost.exit_share);
+	write_share(j, "time_share", cost.time_share);
+	es_json_object_end(j);
+	es_json_object_end(j);
+}
+
 static void write_vm(struct es_json *j, enum es_isa isa, const struct es_vm *vm, bool per_vcpu)
 {
 	es_json_object(j, NULL);
@@ -168,10 +195,7 @@ static void write_vm(struct es_json *j, enum es_isa isa, const struct es_vm *vm,
 	es_json_u64(j, "since_ns", vm->since_ns);
 	es_json_u64(j, "ended_ns", vm->ended_ns);
 	es_json_string(j, "state", es_vm_state_name(vm->state));
-	es_json_object(j, "paging");
-	es_json_string(j, "mode", es_paging_name(vm->paging));
-	es_json_bool(j, "nested", vm->nested);
-	es_json_object_end(j);
+	write_paging(j, isa, vm);
 	write_counts(j, isa, vm->paging, &vm->counts);
 	if (per_vcpu) {
 		es_json_array(j, "per_vcpu");

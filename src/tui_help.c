@@ -16,9 +16,12 @@ struct help_line {
 
 static size_t collect(const struct es_tui *t, struct help_line lines[LINES_MAX])
 {
-	static const char *const titles[] = { [ES_VIEW_VMS] =
-						      "Columns of the list of VMs (s chooses the order)",
-					      [ES_VIEW_VM] = "Columns of one VM (s chooses the order)" };
+	static const char *const titles[ES_VIEWS] = {
+		[ES_VIEW_VMS] = "Columns of the list of VMs (s chooses the order)",
+		[ES_VIEW_VM] = "Columns of one VM (s chooses the order)",
+		[ES_VIEW_PAGING] = "Columns of the VMs' paging (s chooses the order)",
+		[ES_VIEW_VM_PAGING] = "Columns of one VM's paging (s chooses the order)",
+	};
 	const struct es_column *c = t->lists[t->help_of].columns;
 	struct es_key_line k;
 	size_t n = 0;

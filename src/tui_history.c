@@ -27,10 +27,19 @@ const struct es_series *es_history_reason(const struct es_vm_history *vm, uint32
 	return NULL;
 }
 
+const struct es_series *es_history_event(const struct es_vm_history *vm, size_t place)
+{
+	for (size_t i = 0; vm && i < vm->n_events; i++)
+		if (vm->events[i].code == place)
+			return &vm->events[i];
+	return NULL;
+}
+
 static void vm_free(struct es_vm_history *vm)
 {
 	free(vm->id);
 	free(vm->reasons);
+	free(vm->events);
 }
 
 void es_history_clear(struct es_history *h)
@@ -48,16 +57,17 @@ static void push(struct es_series *s, double rate)
 	s->rate[s->n++] = (float)rate;
 }
 
-/* A reason seen for the first time had no exits in the intervals before. */
-static struct es_series *add_reason(struct es_vm_history *vm, uint32_t code)
+/* A reason or event seen for the first time did not occur in the intervals before. */
+static struct es_series *add_series(const struct es_vm_history *vm, struct es_series **all, size_t *n,
+				    uint32_t code)
 {
-	struct es_series *more = realloc(vm->reasons, (vm->n_reasons + 1) * sizeof(*more));
+	struct es_series *more = realloc(*all, (*n + 1) * sizeof(*more));
 	struct es_series *s;
 
 	if (!more)
 		return NULL;
-	vm->reasons = more;
-	s = &more[vm->n_reasons++];
+	*all = more;
+	s = &more[(*n)++];
 	*s = vm->total;
 	s->code = code;
 	for (size_t i = 0; i < s->n; i++)
@@ -74,16 +84,37 @@ static double rate_of(const struct es_vm_row *row, uint32_t code)
 	return es_reason_rate(&r);
 }
 
+/* Most events never occur in most VMs: those cost nothing. */
+static int add_events(struct es_vm_history *vm, const struct es_vm_row *row)
+{
+	size_t n;
+	const struct es_paging_event *events = es_paging_events(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t count = es_paging_event_count(&events[i], &row->sum->counts);
+
+		if (count && count != ES_NONE && !es_history_event(vm, i) &&
+		    !add_series(vm, &vm->events, &vm->n_events, (uint32_t)i))
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < vm->n_events; i++)
+		push(&vm->events[i], es_vm_event_rate(row, &events[vm->events[i].code]));
+	return 0;
+}
+
 static int add_interval(struct es_vm_history *vm, const struct es_vm_row *row)
 {
 	const struct es_counts *c = &row->sum->counts;
 
 	/* Before the VM's own series grows, so that new reasons get the same past. */
 	for (size_t i = 0; i < c->n_reasons; i++)
-		if (!es_history_reason(vm, c->reasons[i].code) && !add_reason(vm, c->reasons[i].code))
+		if (!es_history_reason(vm, c->reasons[i].code) &&
+		    !add_series(vm, &vm->reasons, &vm->n_reasons, c->reasons[i].code))
 			return -ENOMEM;
 	for (size_t i = 0; i < vm->n_reasons; i++)
 		push(&vm->reasons[i], rate_of(row, vm->reasons[i].code));
+	if (add_events(vm, row))
+		return -ENOMEM;
 	push(&vm->total, es_vm_rate(row));
 	return 0;
 }
@@ -98,6 +129,9 @@ static int carry_over(struct es_vm_history *out, const struct es_history *old, c
 		out->reasons = es_steal_ptr(&was->reasons);
 		out->n_reasons = was->n_reasons;
 		was->n_reasons = 0;
+		out->events = es_steal_ptr(&was->events);
+		out->n_events = was->n_events;
+		was->n_events = 0;
 	}
 	out->id = strdup(id);
 	return out->id ? 0 : -ENOMEM;

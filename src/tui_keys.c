@@ -66,7 +66,7 @@ static void open_vm(struct es_tui *t)
 
 	if (!l->n || !*l->selected || es_top_watch(t->feed->top, l->selected))
 		return;
-	t->view = ES_VIEW_VM;
+	t->view = t->view == ES_VIEW_PAGING ? ES_VIEW_VM_PAGING : ES_VIEW_VM;
 	list(t)->at = list(t)->scroll = 0;
 	list(t)->selected[0] = list(t)->filter[0] = '\0';
 }
@@ -78,10 +78,29 @@ static void go_back(struct es_tui *t)
 		t->view = t->help_of;
 	} else if (*list(t)->filter) {
 		list(t)->filter[0] = '\0';
-	} else if (t->view == ES_VIEW_VM) {
+	} else if (ES_VIEW_BIT(t->view) & ES_VIEW_ONE_VM) {
 		es_top_watch(t->feed->top, NULL);
-		t->view = ES_VIEW_VMS;
+		t->view = t->view == ES_VIEW_VM_PAGING ? ES_VIEW_PAGING : ES_VIEW_VMS;
 	}
+}
+
+/* To the same VM, or the same place in the list of VMs, seen as paging, and back. */
+static void toggle_paging(struct es_tui *t)
+{
+	static const enum es_tui_view other[ES_VIEWS] = {
+		[ES_VIEW_VMS] = ES_VIEW_PAGING,
+		[ES_VIEW_PAGING] = ES_VIEW_VMS,
+		[ES_VIEW_VM] = ES_VIEW_VM_PAGING,
+		[ES_VIEW_VM_PAGING] = ES_VIEW_VM,
+	};
+	const struct es_tui_list *from = list(t);
+	bool vms = ES_VIEW_BIT(t->view) & ES_VIEW_ALL_VMS;
+
+	t->view = other[t->view];
+	if (!vms)
+		return;
+	memcpy(list(t)->filter, from->filter, sizeof(from->filter));
+	memcpy(list(t)->selected, from->selected, sizeof(from->selected));
 }
 
 static void next_sort(struct es_tui *t, int step)
@@ -169,17 +188,22 @@ static const struct key {
 	struct es_key_line line;
 	void (*act)(struct es_tui *t);
 } keys[] = {
-	{ ES_VIEW_BIT(ES_VIEW_VMS),
+	{ ES_VIEW_ALL_VMS,
 	  { '\r', '\n', 'l' },
 	  { KEY_ENTER, KEY_RIGHT },
-	  { "Enter", "open the selected VM, reason by reason", "open", NULL },
+	  { "Enter", "open the selected VM, reason by reason (or event by event)", "open", NULL },
 	  open_vm },
-	{ ES_VIEW_BIT(ES_VIEW_VM) | ES_VIEW_BIT(ES_VIEW_HELP),
+	{ ES_VIEW_ONE_VM | ES_VIEW_BIT(ES_VIEW_HELP),
 	  { ESCAPE },
 	  { KEY_LEFT, KEY_BACKSPACE },
 	  { "Esc", "clear the filter, then go back to the list of VMs", "back", NULL },
 	  go_back },
-	{ ES_VIEW_BIT(ES_VIEW_VMS), { ESCAPE }, { 0 }, { "Esc", "clear the filter", NULL, NULL }, go_back },
+	{ ES_VIEW_ALL_VMS, { ESCAPE }, { 0 }, { "Esc", "clear the filter", NULL, NULL }, go_back },
+	{ ES_VIEW_LISTS,
+	  { 'm', 'M' },
+	  { 0 },
+	  { "m", "paging: what it costs and what KVM does for it, and back", "paging", NULL },
+	  toggle_paging },
 	{ ES_VIEW_LISTS,
 	  { '/' },
 	  { KEY_F(4) },
@@ -195,7 +219,7 @@ static const struct key {
 	  { 0 },
 	  { "S", "order by the column before (also <)", NULL, NULL },
 	  sort_left },
-	{ ES_VIEW_LISTS, { 'r', 'R' }, { 0 }, { "r", "reverse the order", "reverse", NULL }, reverse },
+	{ ES_VIEW_LISTS, { 'r', 'R' }, { 0 }, { "r", "reverse the order", NULL, NULL }, reverse },
 	{ ES_VIEW_LISTS,
 	  { 'p', ' ' },
 	  { 0 },
@@ -203,7 +227,7 @@ static const struct key {
 	  pause_or_go },
 	{ ES_VIEW_LISTS, { '+', '=' }, { 0 }, { "+", "double the interval", "interval", "+/-" }, slower },
 	{ ES_VIEW_LISTS, { '-' }, { 0 }, { "-", "halve the interval", NULL, NULL }, faster },
-	{ ES_VIEW_BIT(ES_VIEW_VMS),
+	{ ES_VIEW_ALL_VMS,
 	  { 'e' },
 	  { 0 },
 	  { "e", "hide or show the VMs that ended", NULL, NULL },

@@ -71,7 +71,7 @@ static void open_only_vm(struct es_tui *t)
 	const struct es_snapshot *s = t->feed->top->sum;
 
 	if (t->feed->vm && s->n_vms == 1 && !es_top_watch(t->feed->top, s->vms[0]->id))
-		t->view = ES_VIEW_VM;
+		t->view = t->view == ES_VIEW_PAGING ? ES_VIEW_VM_PAGING : ES_VIEW_VM;
 }
 
 /* The first answer comes before the screen does, so that errors are plain lines. */
@@ -108,6 +108,7 @@ static void lists_begin(struct es_tui *t, const struct es_args *args)
 {
 	const char *key = args->sort ? args->sort->key : "rate";
 	const struct es_column *reasons = es_column_find(es_reason_columns, key);
+	const struct es_column *paging = args->sort ? es_column_find(es_paging_columns, key) : NULL;
 
 	t->lists[ES_VIEW_VMS] =
 		(struct es_tui_list){ .columns = es_vm_columns, .sort = es_column_find(es_vm_columns, key) };
@@ -115,6 +116,15 @@ static void lists_begin(struct es_tui *t, const struct es_args *args)
 		.columns = es_reason_columns,
 		.sort = reasons ? reasons : es_column_find(es_reason_columns, "rate"),
 	};
+	t->lists[ES_VIEW_PAGING] = (struct es_tui_list){
+		.columns = es_paging_columns,
+		.sort = paging ? paging : es_column_find(es_paging_columns, "cost"),
+	};
+	t->lists[ES_VIEW_VM_PAGING] = (struct es_tui_list){
+		.columns = es_event_columns,
+		.sort = es_column_find(es_event_columns, "event"),
+	};
+	t->view = args->paging ? ES_VIEW_PAGING : ES_VIEW_VMS;
 }
 
 enum es_exit es_tui_run(struct es_feed *feed, const struct es_args *args)

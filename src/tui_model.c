@@ -153,7 +153,10 @@ int es_top_vms(const struct es_top *t, const struct es_top_query *q, struct es_v
 	}
 	if (!r)
 		r = es_rows_sort(out->order, out->n,
-				 q->sort ? q->sort : es_column_find(es_vm_columns, "rate"), q->reverse);
+				 q->sort     ? q->sort
+				 : q->paging ? es_column_find(es_paging_columns, "cost")
+					     : es_column_find(es_vm_columns, "rate"),
+				 q->reverse);
 	if (r)
 		es_vm_table_free(out);
 	return r;
@@ -218,6 +221,55 @@ int es_top_reasons(const struct es_top *t, const struct es_vm_row *vm, const str
 	if (r)
 		es_reason_table_free(out);
 	return r;
+}
+
+void es_event_table_free(struct es_event_table *t)
+{
+	free(t->rows);
+	free(t->order);
+	*t = (struct es_event_table){ 0 };
+}
+
+int es_top_events(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
+		  struct es_event_table *out)
+{
+	const struct es_vm_history *h = es_history_vm(&t->history, vm->sum->id);
+	size_t n = 0;
+	int r = 0;
+
+	*out = (struct es_event_table){ 0 };
+	if (!es_paging_events_known(&vm->sum->counts))
+		return 0;
+	r = es_event_rows(&vm->sum->counts, vm->now ? &vm->now->counts : NULL, vm->sum->nested, vm->span_ns,
+			  &out->rows, &n);
+	out->order = calloc(n + 1, sizeof(*out->order));
+	if (!out->order)
+		r = -ENOMEM;
+	for (size_t i = 0; !r && i < n; i++) {
+		const struct es_series *s = es_history_event(h, out->rows[i].place);
+
+		if (q->filter && !strcasestr(out->rows[i].event->name, q->filter))
+			continue;
+		out->rows[i].history = s ? s->rate : NULL;
+		out->rows[i].n_history = s ? s->n : 0;
+		out->order[out->n++] = &out->rows[i];
+	}
+	if (!r)
+		r = es_rows_sort(out->order, out->n,
+				 q->sort ? q->sort : es_column_find(es_event_columns, "event"), q->reverse);
+	if (r)
+		es_event_table_free(out);
+	return r;
+}
+
+const char *es_vm_sentence(char buf[ES_CELL_MAX], const struct es_vm_row *vm)
+{
+	const struct es_vm *of = vm->now ? vm->now : vm->sum;
+	char sentence[ES_PAGING_SENTENCE];
+
+	es_paging_sentence(sentence, vm->isa, of->paging, of->nested, &of->counts);
+	snprintf(buf, ES_CELL_MAX, "%s%s", vm->now ? "" : "In total: ", sentence);
+	return buf;
 }
 
 void es_top_summarise(const struct es_top *t, struct es_top_summary *out)

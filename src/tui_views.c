@@ -106,6 +106,42 @@ static void draw_status(struct es_tui *t, unsigned int y)
 	es_screen_text(y, 0, 0, tone, clean);
 }
 
+void es_tui_draw_wrapped(unsigned int y, unsigned int end, unsigned int indent, unsigned int width,
+			 enum es_tone tone, const char *text)
+{
+	char line[ES_CELL_MAX];
+
+	if (width < 2 * indent + 1)
+		return;
+	width -= 2 * indent;
+	for (; *text && y < end; y++) {
+		size_t n = strlen(text), last = 0;
+
+		for (size_t i = 0; n > width && i <= width; i++)
+			last = text[i] == ' ' ? i : last;
+		n = n <= width ? n : last ? last : width;
+		snprintf(line, sizeof(line), "%.*s", (int)n, text);
+		es_screen_text(y, indent, 0, tone, line);
+		text += n + (text[n] == ' ');
+	}
+}
+
+void es_tui_draw_rendered(struct es_tui *t, const struct es_vm_row *row, unsigned int y, enum es_tone tone,
+			  void (*render)(FILE *, const struct es_top *, const struct es_vm_row *,
+					 const struct es_style *))
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	render(f, t->feed->top, row, &t->style);
+	fclose(f);
+	if (text)
+		es_screen_text(y, 0, 0, tone, text);
+}
+
 void es_tui_place(struct es_tui_list *l, const void *const *rows, size_t n, size_t page,
 		  void (*key)(char buf[ES_ROW_KEY], const void *row))
 {
@@ -196,12 +232,15 @@ void es_tui_draw_table(struct es_tui *t, const void *const *rows, size_t n, unsi
 void es_tui_draw(struct es_tui *t)
 {
 	static void (*const draw[ES_VIEWS])(struct es_tui *, unsigned int, unsigned int) = {
-		[ES_VIEW_VMS] = es_tui_draw_vms,
-		[ES_VIEW_VM] = es_tui_draw_vm,
+		[ES_VIEW_VMS] = es_tui_draw_vms,    [ES_VIEW_VM] = es_tui_draw_vm,
+		[ES_VIEW_PAGING] = es_tui_draw_vms, [ES_VIEW_VM_PAGING] = es_tui_draw_vm_paging,
 		[ES_VIEW_HELP] = es_tui_draw_help,
 	};
 	static const unsigned int status_line[ES_VIEWS] = {
-		[ES_VIEW_VMS] = 2, [ES_VIEW_VM] = 4, [ES_VIEW_HELP] = 0
+		[ES_VIEW_VMS] = 2,
+		[ES_VIEW_VM] = 4,
+		[ES_VIEW_PAGING] = 2,
+		[ES_VIEW_VM_PAGING] = 5,
 	};
 	unsigned int rows, columns;
 

@@ -30,23 +30,6 @@ static enum es_tone tone_of(const void *row, const struct es_column *column)
 	return ES_TONE_PLAIN;
 }
 
-/* A text made by one of the es_render functions, onto one line. */
-static void draw_rendered(struct es_tui *t, const struct es_vm_row *row, unsigned int y, enum es_tone tone,
-			  void (*render)(FILE *, const struct es_top *, const struct es_vm_row *,
-					 const struct es_style *))
-{
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f)
-		return;
-	render(f, t->feed->top, row, &t->style);
-	fclose(f);
-	if (text)
-		es_screen_text(y, 0, 0, tone, text);
-}
-
 static void draw_total_rate(struct es_tui *t, const struct es_vm_row *row, unsigned int y)
 {
 	char bars[ES_CELL_MAX], peak[ES_CELL_MAX], number[ES_CELL_MAX];
@@ -69,7 +52,7 @@ static void draw_total_rate(struct es_tui *t, const struct es_vm_row *row, unsig
 void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end)
 {
 	struct es_tui_list *l = &t->lists[ES_VIEW_VM];
-	struct es_top_query q = { l->filter, false, l->sort, l->reverse };
+	struct es_top_query q = { .filter = l->filter, .sort = l->sort, .reverse = l->reverse };
 	struct es_reason_table table;
 	struct es_vm_row row;
 
@@ -77,8 +60,8 @@ void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end)
 		es_screen_text(first + 1, 2, 0, ES_TONE_DIM, "this VM is gone; Esc goes back to the list");
 		return;
 	}
-	draw_rendered(t, &row, first, ES_TONE_STRONG, es_render_vm_title);
-	draw_rendered(t, &row, first + 1, ES_TONE_PLAIN, es_render_vm_rates);
+	es_tui_draw_rendered(t, &row, first, ES_TONE_STRONG, es_render_vm_title);
+	es_tui_draw_rendered(t, &row, first + 1, ES_TONE_PLAIN, es_render_vm_rates);
 	draw_total_rate(t, &row, first + 2);
 	if (es_top_reasons(t->feed->top, &row, &q, &table))
 		return;

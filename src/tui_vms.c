@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The first view: all VMs. */
+/* All VMs: why they exit, or their paging. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,32 +26,17 @@ static enum es_tone tone_of(const void *row, const struct es_column *column)
 		return states[state];
 	if (strcmp(column->key, "history") == 0)
 		return ES_TONE_SPARK;
+	if (column->flex && strcmp(column->key, "cost") == 0)
+		return ES_TONE_PAGING;
 	return strcmp(column->key, "name") == 0 ? ES_TONE_STRONG : ES_TONE_PLAIN;
-}
-
-/* Breaks lines at spaces, since the remedy tends to stand at the end. */
-static void draw_wrapped(unsigned int y, unsigned int end, unsigned int width, const char *text)
-{
-	char line[ES_CELL_MAX];
-
-	for (; *text && y < end; y++) {
-		size_t n = strlen(text), last = 0;
-
-		for (size_t i = 0; n > width && i <= width; i++)
-			last = text[i] == ' ' ? i : last;
-		n = n <= width ? n : last ? last : width;
-		snprintf(line, sizeof(line), "%.*s", (int)n, text);
-		es_screen_text(y, 2, 0, ES_TONE_WARN, line);
-		text += n + (text[n] == ' ');
-	}
 }
 
 static void draw_nothing(struct es_tui *t, unsigned int y, unsigned int end)
 {
-	const char *why = !t->feed->top->sum		  ? "waiting for the first answer of exitstatd"
-			  : *t->lists[ES_VIEW_VMS].filter ? "no VM of that name; Esc shows all"
-			  : t->hide_ended		  ? "no VM runs; e shows those that ended"
-							  : "no VM has been seen yet";
+	const char *why = !t->feed->top->sum	      ? "waiting for the first answer of exitstatd"
+			  : *t->lists[t->view].filter ? "no VM of that name; Esc shows all"
+			  : t->hide_ended	      ? "no VM runs; e shows those that ended"
+						      : "no VM has been seen yet";
 
 	char notice[ES_CELL_MAX];
 
@@ -59,13 +44,17 @@ static void draw_nothing(struct es_tui *t, unsigned int y, unsigned int end)
 	if (!t->feed->notice || t->style.width < 20)
 		return;
 	es_text_clean(notice, sizeof(notice), t->feed->notice, t->style.utf8);
-	draw_wrapped(y + 2, end, t->style.width - 4, notice);
+	es_tui_draw_wrapped(y + 2, end, 2, t->style.width, ES_TONE_WARN, notice);
 }
 
 void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end)
 {
-	struct es_tui_list *l = &t->lists[ES_VIEW_VMS];
-	struct es_top_query q = { l->filter, t->hide_ended, l->sort, l->reverse };
+	struct es_tui_list *l = &t->lists[t->view];
+	struct es_top_query q = { .filter = l->filter,
+				  .hide_ended = t->hide_ended,
+				  .sort = l->sort,
+				  .reverse = l->reverse,
+				  .paging = t->view == ES_VIEW_PAGING };
 	_cleanup_free_ char *summary = NULL;
 	struct es_vm_table table;
 	size_t size;

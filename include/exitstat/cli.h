@@ -29,6 +29,7 @@ struct es_args {
 	int format; /* enum es_format */
 	const struct es_column *sort;
 	bool per_vcpu;
+	bool paging;
 	bool batch;
 	bool watch;
 	bool force;

@@ -38,4 +38,24 @@ void es_paging_cost(enum es_isa isa, enum es_paging mode, const struct es_counts
 const char *es_paging_sentence(char buf[ES_PAGING_SENTENCE], enum es_isa isa, enum es_paging mode, bool nested,
 			       const struct es_counts *c);
 
+/* What paging makes KVM do, a counter each: all of struct es_counts' mmu and cr, in the order for readers. */
+enum es_paging_shown {
+	ES_PAGING_SHOWN,
+	ES_PAGING_SHOWN_L2,   /* in a VM that runs guests itself */
+	ES_PAGING_SHOWN_FULL, /* if measured: exitstatd --mmu full */
+};
+struct es_paging_event {
+	const char *key;  /* its place in JSON: "mmu.faults.tdp" */
+	const char *name; /* in tables */
+	const char *help;
+	size_t at; /* in struct es_counts */
+	enum es_paging_shown shown;
+};
+const struct es_paging_event *es_paging_events(size_t *n);
+uint64_t es_paging_event_count(const struct es_paging_event *e, const struct es_counts *c);
+/* Is it for this VM? Measured or not does not matter, but for those of --mmu full. */
+bool es_paging_event_shown(const struct es_paging_event *e, bool nested, const struct es_counts *c);
+/* Is any of them measured? */
+bool es_paging_events_known(const struct es_counts *c);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include <exitstat/paging.h>
 #include <exitstat/snapshot.h>
 
 /* How the reader's end can show text. */
@@ -143,15 +144,38 @@ struct es_vm_row {
 	enum es_isa isa;
 	uint64_t span_ns;
 	uint64_t taken_ns; /* of sum, CLOCK_MONOTONIC */
+	struct es_paging_cost cost; /* of now */
 	const float *history;
 	size_t n_history;
 };
 extern const struct es_column es_vm_columns[];
+extern const struct es_column es_paging_columns[]; /* the same rows, about paging */
 double es_vm_rate(const struct es_vm_row *row);
 /* Share of the busy (not idle) time spent outside the guest; negative when not known. */
 double es_vm_outside(const struct es_vm_row *row);
 /* Share of all vCPU time spent halted; negative when not known. */
 double es_vm_idle(const struct es_vm_row *row);
+/* Paging's share of the time outside the guest, or of the exits where their time is not measured; negative when not known. */
+double es_vm_cost(const struct es_vm_row *row);
+/* Exits for paging per second; negative when not known. */
+double es_vm_paging_rate(const struct es_vm_row *row);
+
+/* One event of paging as shown; sum and now as above. */
+struct es_event_row {
+	const struct es_paging_event *event;
+	size_t place;	   /* in es_paging_events() */
+	uint64_t sum, now; /* counts; ES_NONE unknown */
+	uint64_t span_ns;
+	const float *history;
+	size_t n_history;
+};
+extern const struct es_column es_event_columns[];
+/* A row for each event that is shown for a VM; 0 or -ENOMEM. now: NULL if nothing happened. */
+int es_event_rows(const struct es_counts *sum, const struct es_counts *now, bool nested, uint64_t span_ns,
+		  struct es_event_row **rows, size_t *n);
+double es_event_rate(const struct es_event_row *row);
+/* Of an event of a VM in the row's interval; negative when not known. */
+double es_vm_event_rate(const struct es_vm_row *row, const struct es_paging_event *e);
 
 /* The VM of that id, NULL if there is none (or no snapshot). */
 const struct es_vm *es_snapshot_by_id(const struct es_snapshot *s, const char *id);
@@ -173,16 +197,32 @@ void es_render_when(FILE *f, uint64_t realtime_ns);
 int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
 		      const struct es_column *sort, const struct es_style *st);
 
+/* What the paging view is about; vm's mode, and the counts of the VM or of one of its vCPUs. */
+struct es_paging_subject {
+	enum es_isa isa;
+	const struct es_vm *vm;
+	const struct es_counts *counts;
+	uint64_t span_ns;
+};
+/* "Paging: 1,462 exits (15.0%), 198.1/s; 380ms (19.1% of the time outside the guest)" */
+void es_render_paging_cost(FILE *f, const struct es_paging_subject *p, const struct es_style *st);
+/* The sentence, and the events as a table; or why there are none. */
+int es_render_paging(FILE *f, const struct es_paging_subject *p, const struct es_style *st);
+#define ES_NO_EVENTS "Events are not measured: exitstatd runs with --no-mmu, or this KVM has none; see `exitstat status`."
+
 /* Whole outputs. 0, or -ENOMEM; what f says (ferror) is the caller's to ask. */
 struct es_snapshot_view {
 	const struct es_column *sort; /* NULL: by count */
 	bool per_vcpu;
+	bool paging; /* not the reasons: the paging view */
 };
 int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
 		       const struct es_style *st);
 int es_render_json(FILE *f, const struct es_snapshot *s, bool per_vcpu);
 /* One row a VM (or vCPU) and reason; names are cleaned for a terminal only. */
 int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
+/* One row a VM (or vCPU) and event of paging, its cost first. */
+int es_render_paging_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
 /* now: the last interval, NULL if there is none. */
 int es_render_list(FILE *f, const struct es_snapshot *sum, const struct es_snapshot *now,
 		   const struct es_column *sort, const struct es_style *st);

@@ -21,6 +21,8 @@ struct es_vm_history {
 	struct es_series total;
 	struct es_series *reasons;
 	size_t n_reasons;
+	struct es_series *events; /* code: place in es_paging_events(); those that occurred */
+	size_t n_events;
 };
 
 /* Sorted by id. */
@@ -35,6 +37,7 @@ void es_history_clear(struct es_history *h);
 /* NULL if there is none. */
 const struct es_vm_history *es_history_vm(const struct es_history *h, const char *id);
 const struct es_series *es_history_reason(const struct es_vm_history *vm, uint32_t code);
+const struct es_series *es_history_event(const struct es_vm_history *vm, size_t place);
 
 struct es_top {
 	struct es_snapshot *sum; /* newest totals; NULL before the first */
@@ -62,6 +65,7 @@ struct es_top_query {
 	bool hide_ended;
 	const struct es_column *sort;
 	bool reverse;
+	bool paging; /* sort is one of es_paging_columns; NULL: by cost */
 };
 struct es_vm_table {
 	struct es_vm_row *rows;
@@ -80,6 +84,17 @@ struct es_reason_table {
 int es_top_reasons(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
 		   struct es_reason_table *out);
 void es_reason_table_free(struct es_reason_table *t);
+struct es_event_table {
+	struct es_event_row *rows;
+	const void **order;
+	size_t n;
+};
+/* The events of paging of one VM, none if none is measured; the filter is part of an event's name. */
+int es_top_events(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
+		  struct es_event_table *out);
+void es_event_table_free(struct es_event_table *t);
+/* What dominates a VM's paging: in the last interval, or in total where nothing happened in it; then it says so. */
+const char *es_vm_sentence(char buf[ES_CELL_MAX], const struct es_vm_row *vm);
 /* The row of the watched VM, wherever the filter of the list stands. -ENOENT: it is not there. */
 int es_top_watched(const struct es_top *t, struct es_vm_row *out);
 
@@ -96,7 +111,9 @@ void es_render_vm_title(FILE *f, const struct es_top *t, const struct es_vm_row 
 			const struct es_style *st);
 void es_render_vm_rates(FILE *f, const struct es_top *t, const struct es_vm_row *row,
 			const struct es_style *st);
-/* One round of --batch. reasons: a reason table for each VM, too. */
+void es_render_vm_paging(FILE *f, const struct es_top *t, const struct es_vm_row *row,
+			 const struct es_style *st);
+/* One round of --batch. reasons: a table of reasons (or of paging's events) for each VM, too. */
 int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q, bool reasons,
 		  const struct es_style *st);
 

@@ -41,10 +41,12 @@ void es_screen_line(unsigned int y, enum es_tone tone);
 void es_screen_select(unsigned int y); /* marks a line as the selected one */
 void es_screen_size(unsigned int *rows, unsigned int *columns);
 
-enum es_tui_view { ES_VIEW_VMS, ES_VIEW_VM, ES_VIEW_HELP, ES_VIEWS };
+enum es_tui_view { ES_VIEW_VMS, ES_VIEW_VM, ES_VIEW_PAGING, ES_VIEW_VM_PAGING, ES_VIEW_HELP, ES_VIEWS };
 #define ES_VIEW_BIT(v) (1U << (v))
-#define ES_VIEW_LISTS  (ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_VM))
-#define ES_VIEW_ALL    (ES_VIEW_LISTS | ES_VIEW_BIT(ES_VIEW_HELP))
+#define ES_VIEW_ALL_VMS	(ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_PAGING))
+#define ES_VIEW_ONE_VM	(ES_VIEW_BIT(ES_VIEW_VM) | ES_VIEW_BIT(ES_VIEW_VM_PAGING))
+#define ES_VIEW_LISTS	(ES_VIEW_ALL_VMS | ES_VIEW_ONE_VM)
+#define ES_VIEW_ALL	(ES_VIEW_LISTS | ES_VIEW_BIT(ES_VIEW_HELP))
 
 #define ES_FILTER_MAX 64
 #define ES_ROW_KEY    160
@@ -78,10 +80,18 @@ bool es_tui_key_line(enum es_tui_view view, size_t n, struct es_key_line *out);
 
 /* tui_views.c */
 void es_tui_draw(struct es_tui *t);
-/* tui_vms.c, tui_vm.c, tui_help.c: each draws between the lines first and end. */
+/* tui_vms.c (both lists of VMs), tui_vm.c, tui_paging.c, tui_help.c: each draws between the lines first and end. */
 void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_vm_paging(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_help(struct es_tui *t, unsigned int first, unsigned int end);
+/* Breaks a text at spaces onto the lines from y to end, indented; what does not fit is cut. */
+void es_tui_draw_wrapped(unsigned int y, unsigned int end, unsigned int indent, unsigned int width, enum es_tone tone,
+			 const char *text);
+/* What one of the es_render functions writes, onto one line. */
+void es_tui_draw_rendered(struct es_tui *t, const struct es_vm_row *row, unsigned int y, enum es_tone tone,
+			  void (*render)(FILE *, const struct es_top *, const struct es_vm_row *,
+					 const struct es_style *));
 /* Places selection and scroll for n rows on page lines. key: the row's key into the buffer. */
 void es_tui_place(struct es_tui_list *l, const void *const *rows, size_t n, size_t page,
 		  void (*key)(char buf[ES_ROW_KEY], const void *row));

@@ -2,6 +2,9 @@
 /* What counts as paging, and the sentence about it. */
 #include "es_test.h"
 
+#include <jansson.h>
+
+#include <exitstat/json.h>
 #include <exitstat/paging.h>
 
 #define S 1000000000ULL
@@ -214,7 +217,7 @@ static void nested_sentences(void **state)
 		{ .want = "Nested paging is 80% of the exits and 90% of the time outside the guest, mostly NPF.",
 		  .isa = ES_ISA_SVM, .mode = ES_PAGING_NPT, .nested = true,
 		  .reasons = { { 0x400, 800, 9 * S }, { 0x80, 200, S } } },
-		{ .want = "Exits for nested paging cost little: <1% of the busy time, if 90% of that outside the guest, mostly NPF: the guest touches memory that KVM has yet to map.",
+		{ .want = "Exits for nested paging cost little: <1% of the busy time, though 90% of that outside the guest, mostly NPF: the guest touches memory that KVM has yet to map.",
 		  .isa = ES_ISA_SVM, .mode = ES_PAGING_NPT, .guest_ns = 10000 * S,
 		  .faults = { .tdp = 700 }, .reasons = { { 0x400, 800, 9 * S }, { 0x72, 200, S } } },
 		{ .want = "Nested paging causes no exits; CPUID takes 100% of the time outside the guest.",
@@ -355,6 +358,70 @@ static void any_numbers(void **state)
 	}
 }
 
+/* Each counter of mmu and cr is an event, once, under its place in JSON. */
+static void every_counter(void **state)
+{
+	size_t n, want = sizeof(struct es_mmu) / sizeof(uint64_t) + 2 * ES_CRS;
+	const struct es_paging_event *events = es_paging_events(&n);
+	struct es_counts c;
+
+	(void)state;
+	assert_int_equal(n, want);
+	es_counts_init(&c);
+	assert_false(es_paging_events_known(&c));
+	for (size_t i = 0; i < n; i++) {
+		struct es_vm *vm = es_sample_vm("guest1", 1);
+		struct es_snapshot *s = es_snapshot_new();
+		json_t *json, *at;
+		char key[64], *text, *save;
+
+		for (size_t k = 0; k < i; k++) {
+			assert_int_not_equal(events[i].at, events[k].at);
+			assert_string_not_equal(events[i].name, events[k].name);
+		}
+		assert_int_equal(es_paging_event_count(&events[i], &c), ES_NONE);
+		*(uint64_t *)((char *)&vm->counts + events[i].at) = 7777;
+		assert_int_equal(es_paging_event_count(&events[i], &vm->counts), 7777);
+		assert_true(es_paging_events_known(&vm->counts));
+		assert_int_equal(es_snapshot_add(s, vm), 0);
+		text = es_snapshot_to_json(s, false, false, NULL);
+		json = json_loads(text, 0, NULL);
+		at = json_array_get(json_object_get(json, "vms"), 0);
+		snprintf(key, sizeof(key), "%s", events[i].key);
+		for (char *word = strtok_r(key, ".", &save); word; word = strtok_r(NULL, ".", &save))
+			at = json_object_get(at, word);
+		assert_int_equal(json_integer_value(at), 7777);
+		json_decref(json);
+		free(text);
+		es_snapshot_unref(s);
+	}
+}
+
+static void which_events(void **state)
+{
+	size_t n, l2 = 0, full = 0;
+	const struct es_paging_event *events = es_paging_events(&n);
+	struct es_counts c;
+
+	(void)state;
+	es_counts_init(&c);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t *count = (uint64_t *)((char *)&c + events[i].at);
+		enum es_paging_shown shown = events[i].shown;
+
+		assert_int_equal(es_paging_event_shown(&events[i], false, &c), shown == ES_PAGING_SHOWN);
+		assert_int_equal(es_paging_event_shown(&events[i], true, &c), shown != ES_PAGING_SHOWN_FULL);
+		*count = 0;
+		assert_int_equal(es_paging_event_shown(&events[i], false, &c), shown != ES_PAGING_SHOWN_L2);
+		*count = 1;
+		assert_true(es_paging_event_shown(&events[i], false, &c));
+		l2 += shown == ES_PAGING_SHOWN_L2;
+		full += shown == ES_PAGING_SHOWN_FULL;
+	}
+	assert_int_equal(l2, sizeof(struct es_nested_mmu) / sizeof(uint64_t));
+	assert_int_equal(full, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +429,7 @@ int main(void)
 		cmocka_unit_test(costs_of_vmx),	    cmocka_unit_test(unknown_costs),
 		cmocka_unit_test(nested_sentences), cmocka_unit_test(shadow_sentences),
 		cmocka_unit_test(other_sentences),  cmocka_unit_test(any_numbers),
+		cmocka_unit_test(every_counter),    cmocka_unit_test(which_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

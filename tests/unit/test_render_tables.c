@@ -98,6 +98,123 @@ static void snapshot_tables(void **state)
 	}
 }
 
+/* The sample with events: guest1's some, the shadow VM's all, and nothing of the third. */
+static struct es_snapshot *with_events(void)
+{
+	struct es_snapshot *s = es_sample_snapshot();
+	size_t n;
+	const struct es_paging_event *events = es_paging_events(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		*(uint64_t *)((char *)&s->vms[1]->counts + events[i].at) = 1000 * i;
+		if (i % 3 == 0 && events[i].shown == ES_PAGING_SHOWN)
+			*(uint64_t *)((char *)&s->vms[0]->counts + events[i].at) = i;
+	}
+	return s;
+}
+
+static void paging_views(void **state)
+{
+	static const struct es_style wide = { .utf8 = true, .exact = true, .width = 80 },
+				     tight = { .exact = true, .width = 40 };
+	const struct {
+		const char *golden;
+		const struct es_style *style;
+		bool per_vcpu;
+	} cases[] = {
+		{ "cli-paging.txt", &plain, false },	 { "cli-paging-ascii.txt", &ascii, false },
+		{ "cli-paging-80.txt", &wide, false },	 { "cli-paging-40.txt", &tight, false },
+		{ "cli-paging-vcpu.txt", &plain, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(cases); i++) {
+		struct es_snapshot_view v = { .per_vcpu = cases[i].per_vcpu, .paging = true };
+		struct es_snapshot *s = with_events();
+		struct output o;
+
+		assert_int_equal(es_render_snapshot(output(&o), s, &v, cases[i].style), 0);
+		assert_output(&o, cases[i].golden);
+		es_snapshot_unref(s);
+	}
+}
+
+static void paging_csv(void **state)
+{
+	struct es_snapshot *s = with_events();
+	struct output o;
+
+	(void)state;
+	es_render_paging_csv(output(&o), s, false, false);
+	assert_output(&o, "cli-paging.csv");
+	es_snapshot_unref(s);
+}
+
+static void paging_cost_lines(void **state)
+{
+	struct es_vm *vm = es_sample_vm("guest1", 1);
+	struct es_paging_subject p = { ES_ISA_SVM, vm, &vm->counts, 2000000000 };
+	struct es_counts *c = &vm->counts;
+	struct output o;
+
+	(void)state;
+	output(&o);
+	es_render_paging_cost(o.f, &p, &plain);
+	vm->paging = ES_PAGING_NPT;
+	es_render_paging_cost(o.f, &p, &plain);
+	c->exits_unknown = true;
+	es_render_paging_cost(o.f, &p, &plain);
+	c->exits_unknown = false;
+	es_sample_reason(c, 0x400, 1, ES_NONE);
+	es_render_paging_cost(o.f, &p, &plain);
+	es_sample_reason(c, 0x400, 3000, 5000000);
+	es_sample_reason(c, 0x72, 1000, 5000000);
+	es_render_paging_cost(o.f, &p, &plain);
+	p.span_ns = ES_NONE;
+	es_render_paging_cost(o.f, &p, &ascii);
+	fclose(o.f);
+	assert_string_equal(
+		o.text,
+		"Paging: cost not known (paging mode unknown)\n"
+		"Paging: no exits\n"
+		"Paging: cost not known (no exits are reported)\n"
+		"Paging: 1 exit (100%), 0.5/s; their time was not measured\n"
+		"Paging: 3,000 exits (75.0%), 1,500.0/s; 5.00ms (50.0% of the time outside the guest)\n"
+		"Paging: 3,000 exits (75.0%); 5.00ms (50.0% of the time outside the guest)\n");
+	free(o.text);
+	es_vm_unref(vm);
+}
+
+/* A bar is as wide as its share of what is left of the column, and never wider than the column. */
+static void cost_bars(void **state)
+{
+	const struct es_column *cost = es_column_find(es_paging_columns, "cost");
+	struct es_style utf8 = { .utf8 = true }, c = { 0 };
+	struct es_vm_row row = { .cost = { .exit_share = 0.25, .time_share = 0.5 } };
+	char text[ES_CELL_MAX];
+
+	(void)state;
+	cost->cell(text, &row, 26, &utf8);
+	assert_string_equal(text, "50.0% ██████████");
+	cost->cell(text, &row, 26, &c);
+	assert_string_equal(text, "50.0% ##########");
+	cost->cell(text, &row, 9, &c);
+	assert_string_equal(text, "50.0%");
+	cost->cell(text, &row, 0, &c);
+	assert_string_equal(text, "50.0%");
+	row.cost.time_share = -1;
+	cost->cell(text, &row, 26, &utf8);
+	assert_string_equal(text, "25.0% █████");
+	row.cost.exit_share = -1;
+	cost->cell(text, &row, 26, &utf8);
+	assert_string_equal(text, "-");
+	for (row.cost.time_share = 0; row.cost.time_share <= 1; row.cost.time_share += 0.001)
+		for (unsigned int width = 0; width < 200; width += 7) {
+			cost->cell(text, &row, width, &utf8);
+			assert_true(es_text_width(text) <= (width < 10 ? 5 : width));
+		}
+}
+
 static void empty_snapshots(void **state)
 {
 	struct es_snapshot *s = es_snapshot_new();
@@ -195,11 +312,17 @@ static void batch(void **state)
 	assert_output(&o, "cli-top-batch.txt");
 	es_render_top(output(&o), &t, &q, true, &st);
 	assert_output(&o, "cli-top-batch-reasons.txt");
+	q.paging = true;
+	es_render_top(output(&o), &t, &q, false, &st);
+	assert_output(&o, "cli-top-batch-paging.txt");
+	es_render_top(output(&o), &t, &q, true, &st);
+	assert_output(&o, "cli-top-batch-events.txt");
 	es_top_clear(&t);
 }
 
 static void columns_go_when_room_is_short(void **state)
 {
+	static const struct es_column *const tables[] = { es_vm_columns, es_paging_columns };
 	struct es_snapshot *s = es_sample_snapshot();
 	struct es_vm_row *rows;
 	struct es_style st = { .utf8 = true };
@@ -210,11 +333,12 @@ static void columns_go_when_room_is_short(void **state)
 	assert_int_equal(es_vm_rows(s, NULL, &rows), 0);
 	for (size_t i = 0; i < 3; i++)
 		order[i] = &rows[i];
-	for (st.width = 5; st.width < 300; st.width++) {
+	for (size_t k = 0; k < ES_ARRAY_SIZE(tables) * 295; k++) {
 		unsigned int total = 0;
 
+		st.width = 5 + (unsigned int)(k % 295);
 		for (int live = 0; live < 2; live++) {
-			es_layout(&l, es_vm_columns, order, 3, live, &st);
+			es_layout(&l, tables[k / 295], order, 3, live, &st);
 			total = 0;
 			for (unsigned int i = 0; i < l.n; i++)
 				total += l.at[i].width + (i ? l.gap : 0);
@@ -244,12 +368,20 @@ static void words_for_sort(void **state)
 		assert_true(!c->sortable || c->compare);
 	for (const struct es_column *c = es_reason_columns; c->key; c++)
 		assert_true(!c->sortable || c->compare);
+	for (const struct es_column *c = es_paging_columns; c->key; c++)
+		assert_true(!c->sortable || c->compare);
+	for (const struct es_column *c = es_event_columns; c->key; c++)
+		assert_true(!c->sortable || c->compare);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(snapshot_tables),
+		cmocka_unit_test(paging_views),
+		cmocka_unit_test(paging_csv),
+		cmocka_unit_test(paging_cost_lines),
+		cmocka_unit_test(cost_bars),
 		cmocka_unit_test(empty_snapshots),
 		cmocka_unit_test(csv),
 		cmocka_unit_test(json),

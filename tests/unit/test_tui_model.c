@@ -313,6 +313,91 @@ static void summary(void **state)
 	es_top_clear(&t);
 }
 
+static struct es_snapshot *paging_look(uint64_t seconds, uint64_t faults)
+{
+	struct es_snapshot *s = look(seconds, (struct seen[]){ { "guest1", seconds * 100 }, { NULL, 0 } });
+	struct es_counts *c = &s->vms[0]->counts;
+
+	s->vms[0]->paging = ES_PAGING_NPT;
+	es_sample_reason(c, 0x400, faults, faults * 3000);
+	c->mmu.faults.tdp = faults;
+	c->mmu.sptes.s4k = 0;
+	return s;
+}
+
+/* The row of an event; its table stays with the caller. */
+static const struct es_event_row *event_of(const struct es_event_table *table, const char *key)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const struct es_event_row *row = table->order[i];
+
+		if (strcmp(row->event->key, key) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static void events_have_rates_and_a_past(void **state)
+{
+	struct es_top t = { 0 };
+	struct es_top_query q = { 0 };
+	struct es_event_table table;
+	const struct es_event_row *row;
+	struct es_vm_row vm;
+	char text[ES_CELL_MAX];
+
+	(void)state;
+	put(&t, paging_look(10, 0));
+	put(&t, paging_look(12, 0));
+	put(&t, paging_look(14, 400));
+	put(&t, paging_look(15, 700));
+	assert_int_equal(es_top_watch(&t, t.sum->vms[0]->id), 0);
+	assert_int_equal(es_top_watched(&t, &vm), 0);
+	assert_int_equal((int)es_vm_paging_rate(&vm), 300);
+	assert_int_equal((int)(es_vm_cost(&vm) * 100), 90);
+	assert_int_equal(es_top_events(&t, &vm, &q, &table), 0);
+	row = event_of(&table, "mmu.faults.tdp");
+	assert_int_equal(row->sum, 700);
+	assert_int_equal((int)es_event_rate(row), 300);
+	/* What first came in the third look did not come before, and before that nothing is known. */
+	assert_int_equal(row->n_history, 4);
+	assert_true(row->history[0] < 0);
+	assert_true(row->history[1] == 0 && row->history[2] == 200 && row->history[3] == 300);
+	/* Measured and 0 is not unmeasured. */
+	row = event_of(&table, "mmu.sptes.4k");
+	assert_true(es_event_rate(row) == 0 && row->n_history == 0);
+	row = event_of(&table, "mmu.sptes.2m");
+	assert_true(es_event_rate(row) < 0 && row->sum == ES_NONE);
+	assert_null(event_of(&table, "mmu.nested.faults"));
+	es_event_table_free(&table);
+	q.filter = "spte 4k";
+	assert_int_equal(es_top_events(&t, &vm, &q, &table), 0);
+	assert_int_equal(table.n, 1);
+	es_event_table_free(&table);
+	assert_null(strstr(es_vm_sentence(text, &vm), "In total"));
+	vm.now = NULL;
+	assert_ptr_equal(strstr(es_vm_sentence(text, &vm), "In total: "), text);
+	es_top_clear(&t);
+}
+
+static void no_events_no_table(void **state)
+{
+	struct es_top t = { 0 };
+	struct es_top_query q = { 0 };
+	struct es_event_table table;
+	struct es_vm_row vm;
+
+	(void)state;
+	put(&t, look(10, (struct seen[]){ { "guest1", 100 }, { NULL, 0 } }));
+	assert_int_equal(es_top_watch(&t, t.sum->vms[0]->id), 0);
+	assert_int_equal(es_top_watched(&t, &vm), 0);
+	assert_true(es_vm_paging_rate(&vm) < 0 && es_vm_cost(&vm) < 0);
+	assert_int_equal(es_top_events(&t, &vm, &q, &table), 0);
+	assert_int_equal(table.n, 0);
+	es_event_table_free(&table);
+	es_top_clear(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +411,8 @@ int main(void)
 		cmocka_unit_test(filters_and_orders),
 		cmocka_unit_test(reasons_of_one_vm),
 		cmocka_unit_test(summary),
+		cmocka_unit_test(events_have_rates_and_a_past),
+		cmocka_unit_test(no_events_no_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
