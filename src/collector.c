@@ -156,8 +156,8 @@ static void fill_notice(const struct collector *c, enum es_attach_state state, c
 	static const char *const notices[] = {
 		[ES_ATTACH_WAITING] = "KVM is not loaded, waiting for it: modprobe kvm_intel or kvm_amd",
 		[ES_ATTACH_SILENT] =
-			"attached, but this KVM reports no kvm_exit (kvm_pvm does not): nothing can "
-			"be counted; use a kernel with kvm_intel or kvm_amd",
+			"attached, but this KVM reports no kvm_exit (kvm_pvm does not): only its "
+			"shadow paging can be counted; use a kernel with kvm_intel or kvm_amd",
 		[ES_ATTACH_DETACHED] = "detached from KVM, nothing is counted: exitstat attach",
 	};
 

@@ -115,7 +115,7 @@ static void write_summary(FILE *f, const struct es_counts *c, uint64_t span_ns, 
 	fprintf(f, "%s exit%s", es_fmt_group(count, total), total == 1 ? "" : "s");
 	if (span_ns != ES_NONE)
 		fprintf(f, " in %s", es_fmt_time(span, span_ns, st->utf8));
-	if (span_ns != ES_NONE && span_ns)
+	if (span_ns != ES_NONE && span_ns && total != ES_NONE)
 		fprintf(f, ", %s/s", es_fmt_rate(rate, es_per_second(total, span_ns), st));
 	fputc('\n', f);
 	write_time(f, c, st);

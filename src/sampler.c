@@ -203,10 +203,10 @@ static int take_slot(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint6
 			unknown += cell->count;
 	}
 	v->open = latency && es_loader_attached(sp->loader) && s->vcpu;
-	if (latency)
+	v->counts.exits_unknown = vm->silent && !s->isa;
+	if (latency && !v->counts.exits_unknown)
 		take_time(&v->counts.time, s, v->open, now);
 	es_sampler_take_mmu(&v->counts, s, vm->paging, es_loader_mmu(sp->loader));
-	v->counts.exits_unknown = vm->silent && !s->isa;
 	v->unknown = unknown;
 	v->others = s->others;
 	if (v->seq != s->seq)

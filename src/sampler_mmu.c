@@ -11,6 +11,10 @@
 #define SVM_WRITE_CR_TRAP 0x90 /* + n: SEV-ES, after the write */
 #define SVM_CRS		  16
 
+#define FAULTS                                                                                \
+	(1ull << ES_MMU_FAULT_TDP | 1ull << ES_MMU_FAULT_SHADOW | 1ull << ES_MMU_FAULT_MMIO | \
+	 1ull << ES_MMU_NESTED_FAULTS)
+
 /* clang-format off */
 #define AT(member) offsetof(struct es_mmu, member)
 
@@ -132,9 +136,14 @@ static void take_cr(struct es_counts *c, const struct es_slot *s)
 void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, enum es_paging paging,
 			 const struct es_mmu_measured *m)
 {
-	take_events(&c->mmu, s, paging == ES_PAGING_SHADOW, m);
+	struct es_mmu_measured measured = *m;
+
+	/* A KVM without kvm_exit has no kvm_page_fault and no kvm_cr either. */
+	if (c->exits_unknown)
+		measured.events &= ~FAULTS;
+	take_events(&c->mmu, s, paging == ES_PAGING_SHADOW, &measured);
 	take_faults(c, s, m);
-	if (m->cr)
+	if (m->cr && !c->exits_unknown)
 		take_cr(c, s);
 }
 

@@ -8,7 +8,7 @@
 #include "loader_mmu.h"
 
 /*
- * Sets what m says is measured in c->mmu and c->cr, and leaves the rest. c holds the slot's reasons already:
+ * Sets what m says is measured in c->mmu and c->cr, and leaves the rest. c holds the slot's reasons, and exits_unknown, already:
  * EPT_MISCONFIG exits are faults on device memory, and SVM has exit codes for accesses to control registers.
  * paging: under shadow paging nothing nested is shadowed apart, a guest's guest has the same shadow pages as
  * the guest itself.

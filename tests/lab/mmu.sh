@@ -63,7 +63,7 @@ mmu_ftrace()
 			for (i = 1; i in w; i += 2)
 				name[w[i]] = w[i + 1]
 		}
-		$3 == "{" {
+		$3 == "{" && $4 ~ /^common_pid/ {
 			event = $1
 			line = $0
 			gsub(/[{}:,]/, " ", line)
@@ -76,6 +76,22 @@ mmu_ftrace()
 		}
 		/Dropped:/ && $NF != 0 { print "dropped", $NF }
 		END { for (s in sum) print s, sum[s] }' | sort
+}
+
+# mmu_ftrace_threads PID...: all threads that ftrace saw, but these.
+mmu_ftrace_threads()
+{
+	local event key
+
+	while read -r event key; do
+		[ ! -e $mmu_tracing/$event ] || cat $mmu_tracing/$event/hist
+	done <<<"$mmu_witnesses" | awk -v but=" $* " '
+		/^\{ *common_pid/ {
+			gsub(/[{}:,]/, " ")
+			if (!(index(but, " " $2 " ") || $2 in seen))
+				print $2
+			seen[$2]
+		}'
 }
 
 # mmu_shown VM...: the same from exitstat, of these VMs together; those that are 0 are left out. Nested shadowing and

@@ -552,11 +552,15 @@ static void kvm_without_exits_has_no_total(void **state)
 	(void)state;
 	slot->isa = 0;
 	slot->cells_used = 1;
-	loader.measured.events = 1ull << ES_MMU_SPTES_4K;
+	loader.measured.events = 1ull << ES_MMU_SPTES_4K | 1ull << ES_MMU_FAULT_SHADOW;
+	loader.measured.cr = true;
 	slot->mmu[ES_MMU_SPTES_4K] = 2;
 	assert_int_equal(es_sampler_sample(sampler, &pvm, false, &s), 0);
 	assert_int_equal(es_exits_total(&s->vms[0]->counts), ES_NONE);
 	assert_int_equal(es_exits_time_ns(&s->vms[0]->counts), ES_NONE);
+	assert_int_equal(s->vms[0]->counts.time.guest_ns, ES_NONE);
+	assert_int_equal(s->vms[0]->counts.mmu.faults.shadow, ES_NONE);
+	assert_int_equal(s->vms[0]->counts.cr[ES_CR3].read, ES_NONE);
 	assert_int_equal(s->vms[0]->counts.mmu.sptes.s4k, 2);
 	es_snapshot_unref(s);
 	/* Nothing but the MMU tells that it ran. */
