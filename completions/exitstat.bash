@@ -31,7 +31,7 @@ _exitstat() {
 		return
 	fi
 	case $prev in
-	--vm)
+	--vm | --with)
 		mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_vms)" -- "$cur")
 		COMPREPLY=("${COMPREPLY[@]// /\\ }")
 		;;

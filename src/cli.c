@@ -42,6 +42,20 @@ static const struct es_verb verbs[] = {
 		  "  exitstat record --for 1h --interval 10s -o hour.jsonl\n",
 	  .options = es_record_options,
 	  .run = es_cmd_record },
+	{ .name = "compare",
+	  .summary = "two recordings or snapshots side by side: what differs, and what explains it",
+	  .details = "Files of `exitstat record`, or of `exitstat snapshot --format json`. VMs of one\n"
+		     "name are compared; or, if each file holds just one VM, those.\n"
+		     "--per guest-second takes out how long the guest ran; --per total is for runs of the\n"
+		     "same work, such as two boots.\n\n"
+		     "Examples:\n"
+		     "  exitstat compare nested.jsonl shadow.jsonl --vm guest1\n"
+		     "  exitstat compare a.jsonl b.jsonl --vm web-1 --with web-2 --per total\n",
+	  .options = es_compare_options,
+	  .operands = "FILE_A FILE_B",
+	  .min_operands = 2,
+	  .max_operands = 2,
+	  .run = es_cmd_compare },
 	{ .name = "report",
 	  .summary = "recordings as one HTML page with charts, side by side",
 	  .details = "FILE is a recording or a JSON snapshot, 8 at most; LABEL=FILE names it on the page.\n"

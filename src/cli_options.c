@@ -194,8 +194,8 @@ static bool take_operands(const struct es_verb *verb, int argc, char **argv, str
 		return false;
 	}
 	if (args->n_operands < verb->min_operands) {
-		es_fail(ES_EXIT_USAGE, "%s: %s is missing; see `exitstat %s --help`", verb->name,
-			verb->operands, verb->name);
+		es_fail(ES_EXIT_USAGE, "%s: %s wanted; see `exitstat %s --help`", verb->name, verb->operands,
+			verb->name);
 		return false;
 	}
 	return true;

@@ -13,7 +13,8 @@
 
 #define NS_PER_S     1e9
 #define DIFFER	     2.0 /* loads that differ by more than this are another load */
-#define ALL_BUT_REST 0.9 /* of a difference: the rest needs no name */
+#define ALL_BUT_REST 0.9 /* of a difference: the rest needs no name, */
+#define WORTH_A_NAME 0.1 /* unless there is so much of it */
 
 /* --- numbers --- */
 
@@ -255,11 +256,10 @@ static char letter(size_t side)
 	return (char)('A' + side);
 }
 
-/* What is odd of one side by itself. */
-static void warn_of_side(struct es_compare *c, size_t i)
+/* What is odd of one file by itself. */
+static void warn_of_run(struct es_compare *c, size_t i)
 {
 	const struct es_run *run = c->sides[i].run;
-	const struct es_run_vm *vm = c->sides[i].vm;
 	const struct es_health_counts *h = &run->health;
 	const struct {
 		uint64_t n;
@@ -277,8 +277,6 @@ static void warn_of_side(struct es_compare *c, size_t i)
 	if (run->vanished)
 		warn(c, "%c misses exits: exitstatd was restarted, or forgot a VM, while it recorded.",
 		     letter(i));
-	if (vm->counts.exits_unknown)
-		warn(c, "%c has no exits: the KVM there reports none.", letter(i));
 	for (size_t k = 0; k < ES_ARRAY_SIZE(losses); k++)
 		if (losses[k].n && losses[k].n != ES_NONE)
 			warn(c, "%c lost events (of all VMs): %llu %s.", letter(i),
@@ -400,11 +398,15 @@ int es_compare(const struct es_run *const *runs, const struct es_run_vm *const *
 	qsort_r(out->reasons, out->n_reasons, sizeof(*out->reasons), compare_rows, out);
 	qsort_r(out->classes, out->n_classes, sizeof(*out->classes), compare_rows, out);
 	for (size_t i = 0; i < n; i++)
-		warn_of_side(out, i);
-	for (size_t i = 1; i < n; i++) {
+		warn_of_run(out, i);
+	for (size_t i = 1; i < n; i++)
 		warn_of_hosts(out, i);
+	out->n_run_warnings = out->n_warnings;
+	for (size_t i = 0; i < n; i++)
+		if (vms[i]->counts.exits_unknown)
+			warn(out, "%c has no exits: the KVM there reports none.", letter(i));
+	for (size_t i = 1; i < n; i++)
 		warn_of_vms(out, i);
-	}
 	return 0;
 }
 
@@ -416,27 +418,53 @@ void es_compare_clear(struct es_compare *c)
 	*c = (struct es_compare){ 0 };
 }
 
+/* Which of the reasons not in at[] explains most; n_reasons if none does any. */
+static size_t best_of_rest(const struct es_compare *c, size_t side, const size_t *at, size_t n)
+{
+	size_t best = c->n_reasons;
+
+	for (size_t i = 0; i < c->n_reasons; i++) {
+		double e = c->reasons[i].side[side].explained;
+		bool taken = false;
+
+		for (size_t k = 0; k < n; k++)
+			taken = taken || at[k] == i;
+		if (!taken && e > 0 && (best == c->n_reasons || e > c->reasons[best].side[side].explained))
+			best = i;
+	}
+	return best;
+}
+
 size_t es_compare_main(const struct es_compare *c, size_t side, size_t at[3], double *explained)
 {
 	size_t n = 0;
 
 	*explained = 0;
-	/* Sorted by difference to any side: with more than two, the greatest of this one are looked for. */
-	while (n < 3 && *explained < ALL_BUT_REST) {
-		size_t best = c->n_reasons;
+	while (n < 3) {
+		size_t best = best_of_rest(c, side, at, n);
+		double e = best < c->n_reasons ? c->reasons[best].side[side].explained : 0;
 
-		for (size_t i = 0; i < c->n_reasons; i++) {
-			double e = c->reasons[i].side[side].explained;
-			bool taken = (n > 0 && at[0] == i) || (n > 1 && at[1] == i);
-
-			if (!taken && e > 0 &&
-			    (best == c->n_reasons || e > c->reasons[best].side[side].explained))
-				best = i;
-		}
-		if (best == c->n_reasons)
+		if (e <= 0 || (*explained >= ALL_BUT_REST && e < WORTH_A_NAME))
 			break;
 		at[n++] = best;
-		*explained += c->reasons[best].side[side].explained;
+		*explained += e;
 	}
 	return n;
+}
+
+int es_run_pairs(const struct es_run *a, const struct es_run *b, struct es_run_pair **pairs, size_t *n)
+{
+	*n = 0;
+	*pairs = calloc(a->n_vms + 1, sizeof(**pairs));
+	if (!*pairs)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->n_vms; i++) {
+		const struct es_run_vm *other = es_run_vm(b, a->vms[i].name);
+
+		if (!other && a->n_vms == 1 && b->n_vms == 1)
+			other = &b->vms[0];
+		if (other)
+			(*pairs)[(*n)++] = (struct es_run_pair){ { &a->vms[i], other } };
+	}
+	return 0;
 }

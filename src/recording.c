@@ -273,11 +273,13 @@ static int check_vms(const struct es_recording *r, const struct es_snapshot *s, 
 	size_t at = 0, n = r->last ? r->last->n_vms : 0;
 	int e = 0;
 
-	for (size_t i = 0; !e && i < s->n_vms; i++) {
+	for (size_t i = 0; i < s->n_vms; i++) {
 		if (!*sorted[i]->id)
 			return fail(r, r->line, err, EBADMSG, "a VM without an id");
 		if (i && !strcmp(sorted[i]->id, sorted[i - 1]->id))
 			return fail(r, r->line, err, EBADMSG, "two VMs have the id %.60s", sorted[i]->id);
+	}
+	for (size_t i = 0; !e && i < s->n_vms; i++) {
 		while (at < n && strcmp(r->sorted[at]->id, sorted[i]->id) < 0)
 			at++;
 		if (at < n && !strcmp(r->sorted[at]->id, sorted[i]->id))

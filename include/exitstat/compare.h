@@ -6,6 +6,8 @@
 #ifndef EXITSTAT_COMPARE_H
 #define EXITSTAT_COMPARE_H
 
+#include <stdio.h>
+
 #include <exitstat/paging.h>
 #include <exitstat/reasons.h>
 #include <exitstat/run.h>
@@ -48,7 +50,7 @@ struct es_compare {
 	struct es_compare_row total;
 	/* What makes the sides hard to compare, a sentence each. Sides are called A, B, ... They may quote the files. */
 	char *warnings[ES_COMPARE_WARNINGS];
-	size_t n_warnings;
+	size_t n_warnings, n_run_warnings; /* the first n_run_warnings are about the files, the others about the VMs */
 };
 
 /*
@@ -60,9 +62,34 @@ int es_compare(const struct es_run *const *runs, const struct es_run_vm *const *
 void es_compare_clear(struct es_compare *c);
 
 /*
- * The reasons that explain the difference of a side to the first: as few as make up nine tenths of it, three at most,
- * each in the direction of the whole. Indices into reasons[]; *explained: their sum. 0: nothing to explain.
+ * The reasons that explain the difference of a side to the first: those that make up a tenth of it, or are needed for nine tenths,
+ * three at most, each in the direction of the whole. Indices into reasons[]; *explained: their sum. 0: nothing to explain.
  */
 size_t es_compare_main(const struct es_compare *c, size_t side, size_t at[3], double *explained);
+
+/*
+ * VMs of two runs side by side: those of one name; where each run has just one VM, those, whatever their names.
+ * Their order is that of the names. 0 or -ENOMEM; *pairs is the caller's to free.
+ */
+struct es_run_pair {
+	const struct es_run_vm *vms[2];
+};
+int es_run_pairs(const struct es_run *a, const struct es_run *b, struct es_run_pair **pairs, size_t *n);
+
+/* --- render_compare.c, render_compare_json.c: what `exitstat compare` prints, of two sides --- */
+
+struct es_style;
+/* "B has 8.9x the exits per second of A; INVLPG and EXCP_PF (shadow paging) explain 91% of the difference." */
+#define ES_COMPARE_SENTENCE 512
+const char *es_compare_sentence(char buf[ES_COMPARE_SENTENCE], const struct es_compare *c);
+/* "per second", "per guest-second", "in total" */
+const char *es_per_phrase(enum es_per per);
+/* "Exits per second, host1, Linux 6.1, AMD SVM"; the host only if both are of one. */
+void es_render_compare_title(FILE *f, const struct es_compare *c, const struct es_style *st);
+/* Both sides in a few lines, the sentence, classes, reasons. 0 or -ENOMEM. */
+int es_render_compare(FILE *f, const struct es_compare *c, const struct es_style *st);
+/* One object of the schema exitstat-compare/1, docs/compare.md. 0 or -ENOMEM. */
+int es_render_compare_json(FILE *f, const struct es_run *const runs[2], const struct es_compare *pairs, size_t n,
+			   enum es_per per);
 
 #endif

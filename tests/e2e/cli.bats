@@ -29,7 +29,7 @@ one_error() {
 	local verb
 	run -0 --separate-stderr "$exitstat" --help
 	[[ -z $stderr && $output == *"Usage: exitstat VERB"* ]]
-	for verb in top list snapshot record report guest status doctor detach attach; do
+	for verb in top list snapshot record compare report guest status doctor detach attach; do
 		grep -qE "^  $verb +[a-z]" <<<"$output"
 		run -0 --separate-stderr "$exitstat" "$verb" --help
 		[[ -z $stderr && ${lines[0]} == "exitstat $verb - "* && $output == *"--socket PATH"* ]]
@@ -467,6 +467,8 @@ broken() {
 	[ "$(try exitstat top --vm gu)" = "guest1 guest2 " ]
 	[ "$(try exitstat report --per '')" = "second guest-second total " ]
 	[ "$(try exitstat report REA)" = "README.md " ]
+	[ "$(try exitstat compare --per '')" = "second guest-second total " ]
+	[ "$(try exitstat compare READ)" = "README.md " ]
 }
 
 @test "the man page names each verb and option" {

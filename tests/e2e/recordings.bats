@@ -8,6 +8,10 @@ setup_file() {
 	load client.bash
 	record "$BATS_FILE_TMPDIR/r" 1200
 	record "$BATS_FILE_TMPDIR/ends" 400 8
+	# The same guest1 in two runs of 30 s and 20 s: with nested paging, and with what guest2 does as shadow paging.
+	head -n 31 "$BATS_FILE_TMPDIR/r" >"$BATS_FILE_TMPDIR/nested.jsonl"
+	head -n 21 "$BATS_FILE_TMPDIR/r" | jq -c '.vms |= map(if .name == "guest2" then .name = "guest1" | .vcpus = 4
+		elif .name == "guest1" then .name = "other" else . end)' >"$BATS_FILE_TMPDIR/shadow.jsonl"
 }
 
 setup() {
@@ -16,6 +20,8 @@ setup() {
 	client_setup
 	ending=$BATS_FILE_TMPDIR/ends
 	out=$dir/out.jsonl
+	nested=$BATS_FILE_TMPDIR/nested.jsonl
+	shadow=$BATS_FILE_TMPDIR/shadow.jsonl
 }
 
 teardown() {
@@ -45,6 +51,10 @@ ended() {
 	local status=0
 	wait "$background" || status=$?
 	[ "$status" -eq "$1" ] || { cat "$dir/said"; echo "status $status"; return 1; }
+}
+
+one_error() {
+	[[ ${#lines[@]} -eq 1 && ${lines[0]} == "exitstat: "* ]]
 }
 
 # whole FILE: each line is a snapshot, times and counts go on, totals are the sums of their reasons
@@ -234,5 +244,174 @@ whole() {
 		serve "$out" # the daemon refuses what is damaged
 		stop_daemon
 		serve "$recording"
+	done
+}
+
+# --- compare ---
+
+# sums FILE: in a comparison's JSON, rows sum to the total, and their parts to 1
+sums() {
+	jq -e '.pairs | length > 0 and (map(. as $p | [.classes, .reasons] | map(. as $rows
+		| ([0, 1] | map(. as $i
+			| ([$rows[].sides[$i].count] | add // 0) == $p.total.sides[$i].count
+			and ([$rows[].sides[$i].time_ns] | add // 0) == $p.total.sides[$i].time_ns
+			and ((([$rows[].sides[$i].count_per] | add // 0) - $p.total.sides[$i].count_per) | fabs) < 1e-6) | all)
+		and ($p.total.explained == null or ((([$rows[].explained] | add) - 1) | fabs) < 1e-9)) | all) | all)' "$1" >"$dir/sums"
+}
+
+# column TITLE N: the cells of that column in the N-th table of $output, the total last. Tables are aligned: cut by place.
+column() {
+	awk -v title="$1" -v n="$2" '
+		/^(CLASS|REASON) / { table++; end = match($0, title "( |$)") + length(title) - 1; inside = table == n; next }
+		/^$/ { inside = 0 }
+		inside { cell = substr($0, 1, end); sub(/.* /, "", cell); gsub(/[,%]/, "", cell); print cell }' <<<"$output"
+}
+
+# sums_up TITLE TABLE SLACK: the column's cells but the last sum to the last
+sums_up() {
+	column "$1" "$2" | awk -v slack="$3" '{ v[NR] = $1 } END {
+		for (i = 1; i < NR; i++) sum += v[i]
+		d = sum - v[NR]; if (d < 0) d = -d
+		if (NR < 3 || d > slack) { print "sum " sum ", total " v[NR]; exit 1 } }'
+}
+
+@test "compare: what differs, what explains it, and tables that sum to their totals" {
+	local per table
+	export LC_ALL=C
+	for per in second guest-second total; do
+		run -0 --separate-stderr "$exitstat" compare "$nested" "$shadow" --vm guest1 --per "$per"
+		[ -z "$stderr" ]
+		[[ ${lines[0]} == "Exits "*"kvmhost, Linux 6.1.0-42-amd64, AMD SVM" ]]
+		[[ ${lines[1]} == "A  $nested - guest1 - nested paging (npt) - 4 vCPUs - 30.0s - 1970-01-12 13:46:40" ]]
+		[[ ${lines[3]} == "B  $shadow - guest1 - shadow paging - 4 vCPUs - 20.0s - 1970-01-12 13:46:40" ]]
+		[[ $output == *"INVLPG, EXCP_PF and WRITE_CR3 (shadow paging) explain "*"% of the difference"* ]]
+		for table in 1 2; do
+			sums_up "EXITS A" "$table" 0
+			sums_up "EXITS B" "$table" 0
+			sums_up EXPLAINS "$table" 0.5
+		done
+		run -0 --separate-stderr "$exitstat" compare "$nested" "$shadow" --vm guest1 --per "$per" --format json
+		echo "$output" >"$dir/json"
+		sums "$dir/json"
+		jq -e --arg per "$per" '.per == $per and .pairs[0].total.sides[0].count == 1640 * 30
+			and .pairs[0].total.sides[1].count == 7800 * 20 and .pairs[0].summary != ""' "$dir/json"
+	done
+	run -0 "$exitstat" compare "$nested" "$shadow" --vm guest1
+	[[ $output == *"B has 4.76x the exits per second of A; "* ]]
+	sums_up A/s 2 0.3
+	sums_up B/s 2 0.3
+	[ "$(column A/s 2 | tail -n 1)" = 1640.0 ]
+}
+
+@test "compare: VMs are paired by name, the others named; --with pairs two names" {
+	run -0 --separate-stderr "$exitstat" compare "$nested" "$shadow"
+	[ "$(grep -c '^A  ' <<<"$output")" -eq 4 ]
+	[[ $output == *"Only in A: guest2"* && $output == *"Only in B: other"* ]]
+	run -0 --separate-stderr "$exitstat" compare "$nested" "$shadow" --format json
+	echo "$output" >"$dir/json"
+	sums "$dir/json"
+	jq -e '.alone == [["guest2"], ["other"]] and ([.pairs[].sides | map(.name) | unique | length == 1] | all)' "$dir/json"
+	run -0 --separate-stderr "$exitstat" compare "$nested" "$shadow" --vm guest1 --with other
+	[ -z "$stderr" ]
+	[[ $output == *"A and B have about as many exits per second (1,640.0 and 1,640.0)."* ]]
+	# One VM each: those, and it is said.
+	for f in nested shadow; do
+		jq -c --arg n "$f" '.vms |= (map(select(.name == "guest1")) | map(.name = $n))' "${!f}" >"$dir/$f"
+	done
+	run -0 --separate-stderr "$exitstat" compare "$dir/nested" "$dir/shadow"
+	[[ $stderr == *"note: comparing 'nested' with 'shadow', the only VMs in these files"* ]]
+	run -3 "$exitstat" compare "$nested" "$shadow" --vm nobody
+	one_error
+	[[ $output == *"no VM 'nobody' ran in it, but 'guest1'"* ]]
+	run -3 "$exitstat" compare "$nested" "$dir/shadow"
+	one_error
+	[[ $output == *"no VM of one name in both"*"--vm and --with" ]]
+}
+
+@test "compare takes snapshots as snapshot --format json prints them" {
+	serve "$recording"
+	"$exitstat" snapshot --vm guest1 --format json >"$dir/totals.json"
+	"$exitstat" snapshot --vm guest1 --for 1s --format json >"$dir/difference.json"
+	run -0 "$exitstat" compare "$dir/totals.json" "$dir/difference.json"
+	[[ $output == *"A and B have about as many exits per second (1,640.0 and 1,640.0)."* ]]
+	grep -qE '^A  .*totals.json · guest1 · .* since first seen' <<<"$output"
+	run -0 --separate-stderr bash -c "'$exitstat' compare <(cat '$nested') '$dir/totals.json' --vm guest1"
+	[[ $output == *"A  /dev/fd/"* ]]
+}
+
+@test "compare refuses another vendor, and warns of what makes a comparison hard" {
+	jq -c '.host.isa = "vmx"' "$shadow" >"$dir/vmx"
+	run -1 "$exitstat" compare "$nested" "$dir/vmx" --vm guest1
+	one_error
+	[[ $output == *"their exit reasons have nothing in common"* ]]
+	jq -c '.host.hostname = "h2" | .host.kernel = "6.12" | .vms[].vcpus = 1 | .vms[].paging.nested = true
+		| .health.missed = input_line_number | (.vms[].exits.reasons[] | .time_ns, .hist, .max_ns) = null' "$shadow" |
+		head -n 10 >"$dir/odd"
+	printf '{"schema":"exi' >>"$dir/odd"
+	run -0 --separate-stderr "$exitstat" compare "$nested" "$dir/odd" --vm guest1
+	for what in 'different hosts: kvmhost and h2' 'different kernels: 6.1.0-42-amd64 and 6.12' 'A has 4 vCPUs, B has 1' \
+		'B ran guests of its own' 'B lost events (of all VMs): 9 skipped' 'B ends in the middle of a line' \
+		'Times were measured on A only' 'Very different spans: A 30.0 s, B 9.0 s' 'Very different loads'; do
+		grep -qF "exitstat: warning: " <<<"$stderr"
+		grep -qF "$what" <<<"$stderr"
+	done
+	[ "${#stderr_lines[@]}" -eq 9 ]
+	[[ $output == *"A  $nested"*"6.1.0-42-amd64"*"B  $dir/odd"*"h2, Linux 6.12"* ]]
+	run -0 --separate-stderr "$exitstat" compare "$nested" "$dir/odd" --vm guest1 --format json
+	jq -e '.pairs[0].warnings | length == 9' <<<"$output"
+}
+
+@test "compare: damaged, foreign, missing and hostile files are one line with file, line and reason, status 1" {
+	refused() {
+		run -1 --separate-stderr "$exitstat" compare "$1" "$nested"
+		[[ -z $output && ${#stderr_lines[@]} -eq 1 ]]
+		grep -qE "^exitstat: $2" <<<"$stderr"
+	}
+	sed '7s/"schema"/"schema/' "$nested" >"$dir/x"
+	refused "$dir/x" "$dir/x:7: not JSON"
+	sed '7s,exitstat/1,exitstat/2,' "$nested" >"$dir/x"
+	refused "$dir/x" "$dir/x:7: schema exitstat/2: of a newer exitstat; this one reads exitstat/1"
+	cat "$nested" "$nested" >"$dir/x"
+	refused "$dir/x" "$dir/x:32: time goes back: are these two recordings in one file\\?"
+	(cat "$nested" && tail -n 1 "$shadow" | jq -c '.taken.monotonic_ns *= 2 | .vms[].id = "vm-1"') >"$dir/x"
+	refused "$dir/x" "$dir/x:32: two VMs have the id vm-1"
+	(cat "$nested" && tail -n 1 "$nested" | jq -c '.taken.monotonic_ns *= 2 | .vms[0].exits.reasons[0].count = 1') >"$dir/x"
+	refused "$dir/x" "$dir/x:32: exits of VM vm-1 go back: CPUID from 5600 to 1"
+	: >"$dir/x"
+	refused "$dir/x" "$dir/x:1: no snapshot in it"
+	head -c 100000 /dev/urandom >"$dir/x"
+	refused "$dir/x" "$dir/x:1: "
+	cp "$exitstat" "$dir/x"
+	refused "$dir/x" "$dir/x:1: not JSON"
+	echo '{"schema":"exitstat-list/1"}' >"$dir/x"
+	refused "$dir/x" "$dir/x:1: schema 'exitstat-list/1' is not exitstat/1"
+	head -n 1 "$nested" >"$dir/x"
+	truncate -s 70M "$dir/x"
+	refused "$dir/x" "$dir/x:2: longer than 64 MiB"
+	refused /dev/zero "/dev/zero:1: longer than 64 MiB"
+	refused "$dir" "cannot read $dir: it is a directory"
+	refused "$dir/none" "cannot read $dir/none: No such file"
+	printf '%100000s\n' '' | tr ' ' '[' >"$dir/x"
+	refused "$dir/x" "$dir/x:1: not JSON"
+	run -2 "$exitstat" compare "$nested"
+	run -2 "$exitstat" compare "$nested" "$shadow" "$shadow"
+	run -2 "$exitstat" compare "$nested" "$shadow" --per minute
+}
+
+@test "a file cut anywhere in its last two lines reads as its whole lines" {
+	local n size first whole
+	size=$(stat -c %s "$nested")
+	first=$(head -n 29 "$nested" | wc -c)
+	for ((n = first; n < size; n += 211)); do
+		head -c "$n" "$nested" >"$dir/cut.jsonl"
+		run -0 --separate-stderr "$exitstat" compare "$dir/cut.jsonl" "$nested" --format json --vm guest1
+		whole=$(wc -l <"$dir/cut.jsonl")
+		jq -e --argjson whole "$whole" '.runs[0] | .snapshots == $whole' <<<"$output"
+		if [ -n "$(tail -c 1 "$dir/cut.jsonl" | tr -d '\n')" ]; then
+			[[ $stderr == *"warning: A ends in the middle of a line: its recorder was killed, or is still at work."* ]]
+			jq -e '.runs[0].cut' <<<"$output"
+		else
+			jq -e '.runs[0].cut | not' <<<"$output"
+		fi
 	done
 }

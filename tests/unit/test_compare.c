@@ -6,63 +6,9 @@
 
 #include <exitstat/compare.h>
 
-#define S 1000000000ULL
-
-enum {
-	READ_CR3 = 0x03,
-	WRITE_CR3 = 0x13,
-	EXCP_PF = 0x4e,
-	CPUID = 0x72,
-	INVLPG = 0x79,
-	IOIO = 0x7b,
-	NPF = 0x400
-};
+#include "boots.h"
 
 static char err[ES_ERR_MAX];
-
-/* A guest's boot with nested and with shadow paging, of 10 s and 20 s. */
-struct boots {
-	struct es_run run[2];
-	struct es_run_vm vm[2];
-	const struct es_run *runs[2];
-	const struct es_run_vm *vms[2];
-	struct es_compare c;
-};
-
-static void side(struct boots *b, size_t i, const char *path, enum es_paging paging)
-{
-	struct es_run *r = &b->run[i];
-
-	r->path = r->label = (char *)path;
-	strcpy(r->host.hostname, "host");
-	strcpy(r->host.kernel, "6.1");
-	r->host.isa = ES_ISA_SVM;
-	r->span_ns = (i + 1) * 10 * S;
-	r->lines = 10;
-	r->latency = true;
-	b->vm[i] = (struct es_run_vm){ .name = "guest1", .paging = paging, .n_vcpus = 1, .instances = 1 };
-	b->vm[i].span_ns = r->span_ns;
-	es_counts_init(&b->vm[i].counts);
-	b->vm[i].counts.time.guest_ns = (i + 1) * 5 * S;
-	b->runs[i] = r;
-	b->vms[i] = &b->vm[i];
-}
-
-static void reason(struct boots *b, size_t i, uint32_t code, uint64_t count)
-{
-	es_sample_reason(&b->vm[i].counts, code, count, count * 1000);
-}
-
-static void boots(struct boots *b)
-{
-	*b = (struct boots){ 0 };
-	side(b, 0, "nested.jsonl", ES_PAGING_NPT);
-	side(b, 1, "shadow.jsonl", ES_PAGING_SHADOW);
-	reason(b, 0, CPUID, 1000), reason(b, 1, CPUID, 2000);
-	reason(b, 0, NPF, 4000);
-	reason(b, 1, INVLPG, 40000), reason(b, 1, EXCP_PF, 20000), reason(b, 1, WRITE_CR3, 16000);
-	reason(b, 1, READ_CR3, 20), reason(b, 0, IOIO, 3000), reason(b, 1, IOIO, 3000);
-}
 
 static void compared(struct boots *b, enum es_per per)
 {
@@ -73,8 +19,7 @@ static void compared(struct boots *b, enum es_per per)
 static void done(struct boots *b)
 {
 	es_compare_clear(&b->c);
-	es_counts_clear(&b->vm[0].counts);
-	es_counts_clear(&b->vm[1].counts);
+	es_boots_clear(b);
 }
 
 static const struct es_compare_row *row(const struct es_compare *c, const char *name)
@@ -135,7 +80,7 @@ static void rows_sum_to_the_totals(void **state)
 	for (size_t i = 0; i < ES_ARRAY_SIZE(all); i++) {
 		struct boots b;
 
-		boots(&b);
+		es_boots(&b);
 		compared(&b, all[i]);
 		sums(&b.c, b.c.reasons, b.c.n_reasons);
 		sums(&b.c, b.c.classes, b.c.n_classes);
@@ -150,7 +95,7 @@ static void rates_ratios_and_parts(void **state)
 	double whole = 81020 / 20.0 - 8000 / 10.0;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	compared(&b, ES_PER_SECOND);
 	assert_int_equal(b.c.total.side[0].count, 8000);
 	assert_int_equal(b.c.total.side[1].count, 81020);
@@ -193,7 +138,7 @@ static void per_guest_second_and_total(void **state)
 	struct boots b;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	compared(&b, ES_PER_GUEST_SECOND);
 	near(b.c.total.side[0].n, 8000 / 5.0);
 	near(b.c.total.side[1].n, 81020 / 10.0);
@@ -218,7 +163,7 @@ static void the_main_reasons_explain(void **state)
 	double explained, whole = 81020 - 8000;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	compared(&b, ES_PER_TOTAL);
 	n = es_compare_main(&b.c, 1, at, &explained);
 	assert_int_equal(n, 3);
@@ -241,7 +186,7 @@ static void the_same_twice_has_nothing_to_explain(void **state)
 	double explained;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	b.runs[1] = b.runs[0];
 	b.vms[1] = b.vms[0];
 	compared(&b, ES_PER_SECOND);
@@ -258,7 +203,7 @@ static void vendors_do_not_mix(void **state)
 	struct boots b;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	b.run[1].host.isa = ES_ISA_VMX;
 	assert_int_equal(es_compare(b.runs, b.vms, 2, ES_PER_SECOND, &b.c, err), -EXDEV);
 	assert_non_null(strstr(err, "nested.jsonl is of AMD (SVM), shadow.jsonl of Intel (VMX)"));
@@ -270,7 +215,7 @@ static void what_makes_it_hard_is_said(void **state)
 	struct boots b;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	strcpy(b.run[1].host.kernel, "6.12");
 	strcpy(b.run[1].host.hostname, "other");
 	b.run[1].cut = true;
@@ -308,7 +253,7 @@ static void unknown_exits_are_not_none(void **state)
 	struct boots b;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	es_counts_clear(&b.vm[0].counts);
 	b.vm[0].counts.exits_unknown = true;
 	compared(&b, ES_PER_SECOND);
@@ -327,14 +272,14 @@ static void exceptions_are_paging_where_they_are_faults(void **state)
 	struct boots b;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	for (size_t i = 0; i < 2; i++) {
 		es_counts_clear(&b.vm[i].counts);
 		b.run[i].host.isa = ES_ISA_VMX;
 	}
 	b.vm[0].paging = ES_PAGING_EPT;
-	reason(&b, 0, EXCEPTION_NMI, 3), reason(&b, 0, EPT_VIOLATION, 100);
-	reason(&b, 1, EXCEPTION_NMI, 5000);
+	es_boots_reason(&b, 0, EXCEPTION_NMI, 3), es_boots_reason(&b, 0, EPT_VIOLATION, 100);
+	es_boots_reason(&b, 1, EXCEPTION_NMI, 5000);
 	compared(&b, ES_PER_TOTAL);
 	assert_int_equal(b.c.n_classes, 1);
 	sums(&b.c, b.c.classes, b.c.n_classes);
@@ -351,7 +296,7 @@ static void many_sides(void **state)
 	double explained;
 
 	(void)state;
-	boots(&b);
+	es_boots(&b);
 	for (size_t i = 0; i <= ES_SIDES_MAX; i++) {
 		runs[i] = b.runs[i % 2];
 		vms[i] = b.vms[i % 2];
