@@ -209,30 +209,30 @@ static bool over_half(uint64_t part, uint64_t whole)
 	return part != ES_NONE && es_share(part, whole) > 0.5;
 }
 
-/* What is behind most of these faults; NULL: the numbers do not tell. */
-static const char *why_faults(const struct facts *f)
+/*
+ * What most of these faults are; NULL: the numbers do not tell. By count, and put so: what each took of
+ * the time is not known.
+ */
+static const char *most_faults(const struct facts *f)
 {
 	const struct es_mmu *m = &f->c->mmu;
 	bool tdp = f->kind == KIND_TDP;
 	/* With EPT device memory has a code of its own. */
 	uint64_t mmio = tdp && f->isa == ES_ISA_VMX ? 0 : m->faults.mmio;
-	uint64_t special = tdp ? m->faults.fast : m->faults.emulated;
 	struct tally faults = { 0, 0 };
 
 	for (size_t i = 0; i < f->c->n_reasons; i++)
 		if (kind_of(f->isa, f->mode, f->c->reasons[i].code) == f->kind)
 			tally_add(&faults, &f->c->reasons[i], part_of(f->isa, f->c, &f->c->reasons[i]));
 	if (f->nested && over_half(m->nested.faults, faults.exits))
-		return "KVM shadows page tables of this VM's own guests";
+		return "for this VM's own guests";
 	if (over_half(mmio, faults.exits))
-		return "the guest uses emulated device memory";
-	if (over_half(special, faults.exits))
-		return tdp ? "KVM gives back access it took away to track writes or use"
-			   : "the guest writes to page tables that KVM shadows";
-	if (mmio == ES_NONE || special == ES_NONE || (f->nested && m->nested.faults == ES_NONE))
-		return NULL;
-	return tdp ? "the guest touches memory that KVM has yet to map"
-		   : "the guest touches memory not yet shadowed";
+		return "for emulated device memory";
+	if (over_half(tdp ? m->faults.fast : m->faults.emulated, faults.exits))
+		return tdp ? "to give back access taken away for tracking" : "writes to shadowed page tables";
+	if (over_half(tdp ? m->faults.tdp : m->faults.shadow, faults.exits))
+		return tdp ? "for memory that KVM has yet to map" : "for memory not yet shadowed";
+	return NULL;
 }
 
 static const char *why_cr3(const struct facts *f)
@@ -248,6 +248,7 @@ static const char *why_cr3(const struct facts *f)
 	return reads ? "the guest reads the root of its page tables" : "the guest switches address spaces";
 }
 
+/* What the guest does that gives these exits; NULL: not known. */
 static const char *why(const struct facts *f)
 {
 	static const char *const plain[KINDS] = {
@@ -256,16 +257,15 @@ static const char *why(const struct facts *f)
 		[KIND_LOG] = "KVM logs which pages the guest writes",
 	};
 
-	if (f->kind == KIND_TDP || f->kind == KIND_FAULT)
-		return why_faults(f);
 	return f->kind == KIND_CR3 ? why_cr3(f) : plain[f->kind];
 }
 
-/* ", mostly INVLPG: the guest ..." */
+/* ", mostly INVLPG: the guest ..." or ", mostly NPF, most of them for ..." */
 static int put_kind(char *buf, size_t size, const struct facts *f)
 {
 	char code[ES_REASON_NAME_MAX], name[ES_REASON_NAME_MAX + 16];
-	const char *reason = why(f);
+	bool faults = f->kind == KIND_TDP || f->kind == KIND_FAULT;
+	const char *reason = faults ? most_faults(f) : why(f);
 
 	if (!f->kinds[f->kind])
 		return 0;
@@ -273,7 +273,10 @@ static int put_kind(char *buf, size_t size, const struct facts *f)
 		 es_reason_name(f->isa, f->top_code, code));
 	return snprintf(buf, size, ", %s %s%s%s",
 			over_half(f->kinds[f->kind], f->paging) ? "mostly" : "above all", name,
-			reason ? ": " : "", reason ? reason : "");
+			!reason	 ? ""
+			: faults ? ", most of them "
+				 : ": ",
+			reason ? reason : "");
 }
 
 /* "; IOIO takes 52%" */

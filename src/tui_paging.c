@@ -6,7 +6,7 @@
 #include <exitstat/tui.h>
 #include <exitstat/util.h>
 
-#define SENTENCE_LINES 2 /* at 80 columns */
+#define SENTENCE_LINES 2 /* at 80 columns, nearly always */
 
 static void key_of(char buf[ES_ROW_KEY], const void *row)
 {
@@ -40,7 +40,8 @@ void es_tui_draw_vm_paging(struct es_tui *t, unsigned int first, unsigned int en
 	es_tui_draw_rendered(t, &row, first, ES_TONE_STRONG, es_render_vm_title);
 	es_tui_draw_rendered(t, &row, first + 1, ES_TONE_PLAIN, es_render_vm_paging);
 	es_vm_sentence(sentence, &row);
-	es_tui_draw_wrapped(first + 2, first + 2 + SENTENCE_LINES, 0, t->style.width, ES_TONE_KEY, sentence);
+	/* The longest may reach into the line of the status, which is seldom there. */
+	es_tui_draw_wrapped(first + 2, body, 0, t->style.width, ES_TONE_KEY, sentence);
 	if (es_top_events(t->feed->top, &row, &q, &table))
 		return;
 	es_tui_draw_table(t, table.order, table.n, body, end, key_of, tone_of);

@@ -22,7 +22,7 @@ teardown() {
 	client_teardown
 }
 
-sentence1="Nested paging is 86% of the exits and 75% of the time outside the guest, mostly NPF: the guest touches memory that KVM has yet to map."
+sentence1="Nested paging is 86% of the exits and 75% of the time outside the guest, mostly NPF, most of them for memory that KVM has yet to map."
 sentence2="Shadow paging is 95% of the exits and 89% of the time outside the guest, mostly INVLPG: the guest drops translations, as after page table changes."
 
 @test "snapshot has a line on paging, and everything else as before" {
@@ -50,7 +50,7 @@ sentence2="Shadow paging is 95% of the exits and 89% of the time outside the gue
 
 @test "snapshot --paging: a nested hypervisor's shadowing stands apart" {
 	run -0 "$exitstat" snapshot --vm hyper3 --for 300ms --paging
-	[[ $output == *"nested paging (npt), runs guests itself"*"mostly NPF: KVM shadows page tables of this VM's own guests."* ]]
+	[[ $output == *"nested paging (npt), runs guests itself"*"mostly NPF, most of them for this VM's own guests."* ]]
 	grep -qE '^fault tdp +[0-9,]+ +100\.0  ' <<<"$output"
 	grep -qE '^L2 fault +[0-9,]+ +1,400\.0  ' <<<"$output"
 	grep -qE '^L2 SPTE 4K set +[0-9,]+ +1,300\.0  ' <<<"$output"
@@ -165,7 +165,7 @@ sentence2="Shadow paging is 95% of the exits and 89% of the time outside the gue
 	shows '^fault tdp +[0-9,]+ +2\.90k '
 	not_shown '^L2'
 	top 110 50 -- --paging --vm hyper3
-	shows "^Nested paging is 43% of the exits and 60% of .* mostly NPF: KVM shadows page tables$"
+	shows "^Nested paging is 43% of the exits and 60% of .* mostly NPF, most of them for this$"
 	shows '^fault tdp +[0-9,]+ +100  on EPT or NPT +█+$'
 	shows '^L2 fault +[0-9,]+ +1\.40k  of guests that the VM runs +█+$'
 	fits 110
