@@ -99,7 +99,7 @@ static bool group_known(const struct es_page *pg, const struct group *g)
 	return false;
 }
 
-static void event_row(const struct es_page *pg, const struct event *e)
+static void event_row(const struct es_page *pg, const struct event *e, size_t from, size_t to)
 {
 	const struct es_compare *c = &pg->p->compare;
 
@@ -108,7 +108,7 @@ static void event_row(const struct es_page *pg, const struct event *e)
 	fputs("><th scope=\"row\">", pg->f);
 	es_html_escape(pg->f, e->title);
 	fputs("</th>", pg->f);
-	for (size_t i = 0; i < c->n_sides; i++) {
+	for (size_t i = from; i < to; i++) {
 		uint64_t v = value(pg, e, i);
 		char buf[ES_CELL_MAX];
 
@@ -124,13 +124,12 @@ static void event_row(const struct es_page *pg, const struct event *e)
 	fputs("</tr>\n", pg->f);
 }
 
-static void head(const struct es_page *pg)
+static void head(const struct es_page *pg, size_t from, size_t to)
 {
 	bool rates = pg->r->per != ES_PER_TOTAL;
-	size_t n = pg->p->compare.n_sides;
 
 	fputs("<thead>\n<tr><td></td>", pg->f);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = from; i < to; i++) {
 		fprintf(pg->f, "<th scope=\"colgroup\" class=\"first r%zu\" colspan=\"%d\">",
 			es_page_colour(pg, i), rates ? 2 : 1);
 		es_page_run(pg, i);
@@ -139,7 +138,7 @@ static void head(const struct es_page *pg)
 	fputs("</tr>\n", pg->f);
 	if (rates) {
 		fputs("<tr><td></td>", pg->f);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = from; i < to; i++)
 			fprintf(pg->f,
 				"<th scope=\"col\" class=\"num first\">count</th><th scope=\"col\" "
 				"class=\"num\">%s</th>",
@@ -176,9 +175,29 @@ static bool any_known(const struct es_page *pg)
 	return false;
 }
 
+static void write_events(const struct es_page *pg, size_t from, size_t to)
+{
+	size_t width = 1 + (to - from) * (pg->r->per == ES_PER_TOTAL ? 1 : 2);
+
+	es_page_table(pg->f, "What KVM’s MMU did", "numbers events", to - from);
+	head(pg, from, to);
+	for (size_t g = 0; g < ES_ARRAY_SIZE(groups); g++) {
+		if (!group_known(pg, &groups[g]))
+			continue;
+		fprintf(pg->f, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", width);
+		es_html_escape(pg->f, groups[g].title);
+		fputs("</th></tr>\n", pg->f);
+		for (size_t k = 0; event_at(&groups[g], k); k++)
+			if (event_known(pg, event_at(&groups[g], k)))
+				event_row(pg, event_at(&groups[g], k), from, to);
+		fputs("</tbody>\n", pg->f);
+	}
+	es_page_table_end(pg->f);
+}
+
 void es_report_events(const struct es_page *pg)
 {
-	size_t n = pg->p->compare.n_sides, width = 1 + n * (pg->r->per == ES_PER_TOTAL ? 1 : 2);
+	size_t n = pg->p->compare.n_sides;
 
 	fputs("<section>\n", pg->f);
 	es_page_heading(pg, 0, "mmu", "What KVM’s MMU did");
@@ -188,20 +207,8 @@ void es_report_events(const struct es_page *pg)
 		      pg->f);
 		return;
 	}
-	es_page_table(pg->f, "What KVM’s MMU did", "numbers events", n);
-	head(pg);
-	for (size_t g = 0; g < ES_ARRAY_SIZE(groups); g++) {
-		if (!group_known(pg, &groups[g]))
-			continue;
-		fprintf(pg->f, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", width);
-		es_html_escape(pg->f, groups[g].title);
-		fputs("</th></tr>\n", pg->f);
-		for (size_t k = 0; event_at(&groups[g], k); k++)
-			if (event_known(pg, event_at(&groups[g], k)))
-				event_row(pg, event_at(&groups[g], k));
-		fputs("</tbody>\n", pg->f);
-	}
-	es_page_table_end(pg->f);
+	for (size_t from = 0; from < n; from += ES_REPORT_COLUMNS)
+		write_events(pg, from, from + ES_REPORT_COLUMNS < n ? from + ES_REPORT_COLUMNS : n);
 	not_measured(pg);
 	fputs("</section>\n", pg->f);
 }

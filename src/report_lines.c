@@ -141,6 +141,8 @@ static void begin_svg(const struct es_page *pg, size_t side, const struct plot *
 
 	fprintf(pg->f, "<svg class=\"plot %s\" role=\"img\" width=\"100%%\" height=\"%.0f\"", name,
 		pl->height + (axis ? 24 : 8));
+	es_html_data_double(pg->f, "data-top", pl->top);
+	es_html_data_double(pg->f, "data-span-ns", pl->span_ns);
 	fprintf(pg->f, " aria-labelledby=\"%s-t%zu-%zu %s-d%zu-%zu\"><title id=\"%s-t%zu-%zu\">", name,
 		pg->part, side, name, pg->part, side, name, pg->part, side);
 	es_html_text(pg->f, label);

@@ -153,7 +153,7 @@ void es_page_run_column(const struct es_page *pg)
 		width = w > width ? w : width;
 	}
 	/* Longer ones end in an ellipsis; the title attribute has them whole. */
-	fprintf(pg->f, "<col style=\"width:min(%uch,38vw)\"/>", (width < 24 ? width : 24) + 2);
+	fprintf(pg->f, "<col style=\"width:min(%uch,38vw)\"/>", (width < 24 ? width : 24) + 3);
 }
 
 void es_page_run_head(const struct es_page *pg, size_t side)

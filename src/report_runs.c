@@ -154,8 +154,10 @@ static void show_share(FILE *f, double share)
 		unknown(f);
 		return;
 	}
+	fprintf(f, "<data value=\"%.17g\">", share);
 	es_html_escape(f, es_fmt_share(buf, share));
 	fprintf(f,
+		"</data>"
 		"<svg class=\"meter\" width=\"100%%\" height=\"6\" aria-hidden=\"true\">"
 		"<rect class=\"track\" width=\"100%%\" height=\"6\" rx=\"2\"/>"
 		"<rect class=\"fill\" width=\"%.4f%%\" height=\"6\" rx=\"2\"/></svg>",

@@ -7,7 +7,7 @@
 
 /* clang-format off */
 const char es_report_css[] =
-":root{color-scheme:light dark;--page:#fff;--text:#1d2126;--soft:#59616b;--faint:#838b95;--rule:#dfe2e6;--grid:#e8eaed;"
+":root{color-scheme:light dark;--page:#fff;--text:#1d2126;--soft:#59616b;--faint:#6c747d;--rule:#dfe2e6;--grid:#e8eaed;"
 "--band:#f5f6f8;--warn:#8a5a00;--warn-page:#fff8e6}\n"
 "@media screen and (prefers-color-scheme:dark){:root{--page:#14171b;--text:#e4e7eb;--soft:#a3abb5;--faint:#7d8691;"
 "--rule:#30353c;--grid:#262b31;--band:#1b1f24;--warn:#e9b860;--warn-page:#2a2415}}\n"
@@ -44,7 +44,7 @@ const char es_report_css[] =
 "figcaption strong{color:var(--text);font-weight:650;font-size:15px;margin-right:.4em}\n"
 ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:36px 48px}\n"
 /* tables */
-".scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}\n"
+".scroll{overflow-x:auto;margin:0 -4px;padding:0 4px}.scroll+.scroll{margin-top:28px}\n"
 ".scroll:focus-visible{outline:2px solid var(--faint);outline-offset:2px}\n"
 "table{border-collapse:collapse;font-size:14px;line-height:1.4}\n"
 "th{text-align:left;font-weight:400}\n"
@@ -79,14 +79,14 @@ const char es_report_css[] =
 ".bars col.value{width:84px}.latency col.value{width:72px}\n"
 ".bars tbody th[scope=row],.latency tbody th[scope=row]{color:var(--soft);overflow:hidden;text-overflow:ellipsis;"
 "white-space:nowrap;padding-right:10px}\n"
-".bars th[scope=rowgroup],.latency th[scope=rowgroup]{padding-top:14px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}\n"
+".bars th[scope=rowgroup],.latency th[scope=rowgroup]{padding-top:14px}\n"
 ".bars th small{margin-left:6px}\n"
 ".bars td.bar{border-left:1px solid var(--faint)}\n"
 ".bars svg{display:block;margin:3px 0}\n"
 ".bars td.none{text-align:right;font-size:12px}\n"
 /* latency */
 ".graph svg{display:block;overflow:visible}\n"
-".latency td.graph{padding:0 28px 0 8px}\n"
+".latency td.graph{padding:0 28px 0 16px}\n"
 ".latency thead th{color:var(--soft)}\n"
 ".grid{stroke:var(--grid)}\n"
 ".axis{stroke:var(--faint)}\n"
@@ -118,7 +118,7 @@ const char es_report_css[] =
 "@media (max-width:640px){\n"
 "main,footer{padding:0 16px}header{padding-top:28px}h1{font-size:24px}.lead{font-size:17px}section{margin-top:44px}\n"
 ".bars col.value{width:74px}.latency{min-width:560px}\n"
-".bars th[scope=rowgroup]{white-space:normal}.bars th small{display:block;margin:0}\n"
+".bars th small{display:block;margin:0}\n"
 ".measured dl{display:block}.measured dd{margin:0 0 8px}\n"
 ".facts td{min-width:110px}}\n"
 "@media print{\n"
@@ -130,7 +130,9 @@ const char es_report_css[] =
 "tr,figure.panel,.bars tbody,.latency tbody,.remarks{break-inside:avoid}\n"
 "thead{display:table-header-group}tfoot{display:table-row-group}\n"
 ".facts tr>:first-child,.numbers tr>:first-child{position:static}\n"
-"table{font-size:8.5pt}.n3,.n4{font-size:7.5pt}.n5,.n6,.n7,.n8{font-size:5.5pt}\n"
+"table,.numbers thead tr:last-child th{font-size:8.5pt}.facts{break-inside:avoid}\n"
+".numbers.n3,.numbers.n4,.numbers.n3 thead tr:last-child th,.numbers.n4 thead tr:last-child th{font-size:7.5pt}\n"
+".facts.n5,.facts.n6,.facts.n7,.facts.n8{font-size:6.5pt}\n"
 ".n3 td,.n3 th,.n4 td,.n4 th,.n5 td,.n5 th,.n6 td,.n6 th,.n7 td,.n7 th,.n8 td,.n8 th{padding-left:6px!important}\n"
 ".facts td{min-width:0}}\n";
 /* clang-format on */

@@ -126,26 +126,41 @@ static void say_difference(const struct es_page *pg)
 	say_explained(pg, other);
 }
 
+/* "15.0% of the exits in nested-boot" */
+static void say_share(const struct es_page *pg, size_t side, const char *of)
+{
+	char buf[ES_CELL_MAX];
+
+	es_html_escape(pg->f, es_fmt_share(buf, pg->p->compare.sides[side].paging.exit_share));
+	fprintf(pg->f, "%s in ", of);
+	es_html_text(pg->f, label_of(pg, side));
+}
+
 static void say_paging(const struct es_page *pg)
 {
 	const struct es_compare *c = &pg->p->compare;
-	char buf[ES_CELL_MAX];
-	size_t known = 0, said = 0;
+	size_t known[ES_SIDES_MAX], n = 0, least = 0, most = 0;
 
-	for (size_t i = 0; i < c->n_sides; i++)
-		known += c->sides[i].paging.exit_share >= 0;
-	if (!known)
+	for (size_t i = 0; i < c->n_sides; i++) {
+		double share = c->sides[i].paging.exit_share;
+
+		if (!(share >= 0))
+			continue;
+		least = !n || share < c->sides[least].paging.exit_share ? i : least;
+		most = !n || share > c->sides[most].paging.exit_share ? i : most;
+		known[n++] = i;
+	}
+	if (!n)
 		return;
 	fputs(" Paging is the reason for ", pg->f);
-	for (size_t i = 0; i < c->n_sides; i++) {
-		if (!(c->sides[i].paging.exit_share >= 0))
-			continue;
-		fputs(joint(said, known), pg->f);
-		es_html_escape(pg->f, es_fmt_share(buf, c->sides[i].paging.exit_share));
-		if (!said++)
-			fputs(" of the exits", pg->f);
-		fputs(" in ", pg->f);
-		es_html_text(pg->f, label_of(pg, i));
+	if (n > ES_REPORT_COLUMNS) {
+		say_share(pg, least, " of the exits");
+		fputs(" up to ", pg->f);
+		say_share(pg, most, "");
+	}
+	for (size_t i = 0; n <= ES_REPORT_COLUMNS && i < n; i++) {
+		fputs(joint(i, n), pg->f);
+		say_share(pg, known[i], i ? "" : " of the exits");
 	}
 	fputs(".", pg->f);
 }

@@ -18,7 +18,7 @@ static void rate_cell(const struct es_page *pg, const struct es_compare_row *row
 	char buf[ES_CELL_MAX];
 
 	es_page_cell(pg, side, n == 0);
-	es_html_data_double(pg->f, "data-n", n >= 0 ? n : NAN);
+	es_html_data_double(pg->f, "data-count-per", n >= 0 ? n : NAN);
 	es_page_cell_end(pg->f, n >= 0 ? es_fmt_rate(buf, n, &st) : NULL);
 }
 
@@ -78,7 +78,13 @@ static void exits_share_cell(const struct es_page *pg, const struct es_compare_r
 
 static void time_cell(const struct es_page *pg, const struct es_compare_row *row, size_t side)
 {
-	es_page_time(pg, side, "data-time-ns", row->side[side].time_ns);
+	const struct es_compare_cell *cell = &row->side[side];
+	char buf[ES_CELL_MAX];
+
+	es_page_cell(pg, side, cell->time_ns == 0);
+	es_html_data(pg->f, "data-time-ns", cell->time_ns);
+	es_html_data_double(pg->f, "data-time-ns-per", cell->ns >= 0 ? cell->ns : NAN);
+	es_page_cell_end(pg->f, cell->time_ns == ES_NONE ? NULL : es_fmt_time(buf, cell->time_ns, true));
 }
 
 static void time_share_cell(const struct es_page *pg, const struct es_compare_row *row, size_t side)
@@ -146,28 +152,31 @@ static size_t columns_of(const struct es_page *pg, const struct table *t, size_t
 	return n;
 }
 
-static size_t columns_of_all(const struct es_page *pg, const struct table *t)
+/* The sides of one table: of many runs it would be wider than a page, and cut on paper. */
+struct span {
+	size_t from, to;
+};
+
+static size_t columns_of_all(const struct es_page *pg, const struct table *t, struct span sides)
 {
 	size_t n = 1;
 
-	for (size_t i = 0; i < pg->p->compare.n_sides; i++)
+	for (size_t i = sides.from; i < sides.to; i++)
 		n += columns_of(pg, t, i);
 	return n;
 }
 
-static void table_head(const struct es_page *pg, const struct table *t)
+static void table_head(const struct es_page *pg, const struct table *t, struct span sides)
 {
-	size_t n = pg->p->compare.n_sides;
-
 	fputs("<thead>\n<tr><td></td>", pg->f);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = sides.from; i < sides.to; i++) {
 		fprintf(pg->f, "<th scope=\"colgroup\" class=\"first r%zu\" colspan=\"%zu\">",
 			es_page_colour(pg, i), columns_of(pg, t, i));
 		es_page_run(pg, i);
 		fputs("</th>", pg->f);
 	}
 	fputs("</tr>\n<tr><td></td>", pg->f);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = sides.from; i < sides.to; i++)
 		for (size_t k = 0; k < ES_ARRAY_SIZE(t->columns); k++)
 			if (has(pg, &t->columns[k], i))
 				fprintf(pg->f, "<th scope=\"col\" class=\"num%s\">%s</th>", k ? "" : " first",
@@ -177,8 +186,8 @@ static void table_head(const struct es_page *pg, const struct table *t)
 }
 
 /* kind: the name of the data-* attribute that holds the row's name. */
-static void table_row(const struct es_page *pg, const struct table *t, const struct es_compare_row *row,
-		      const char *kind, const char *help)
+static void table_row(const struct es_page *pg, const struct table *t, struct span sides,
+		      const struct es_compare_row *row, const char *kind, const char *help)
 {
 	fputs("<tr", pg->f);
 	es_html_data_text(pg->f, kind, row->name);
@@ -188,39 +197,39 @@ static void table_row(const struct es_page *pg, const struct table *t, const str
 	fputc('>', pg->f);
 	es_html_text(pg->f, row->name);
 	fputs("</th>", pg->f);
-	for (size_t i = 0; i < pg->p->compare.n_sides; i++)
+	for (size_t i = sides.from; i < sides.to; i++)
 		for (size_t k = 0; k < ES_ARRAY_SIZE(t->columns); k++)
 			if (has(pg, &t->columns[k], i))
 				t->columns[k].cell(pg, row, i);
 	fputs("</tr>\n", pg->f);
 }
 
-static void group_head(const struct es_page *pg, const struct table *t, const char *title)
+static void group_head(const struct es_page *pg, size_t width, const char *title)
 {
 	fprintf(pg->f, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">%s</th></tr>\n",
-		columns_of_all(pg, t), title);
+		width, title);
 }
 
-static void write_table(const struct es_page *pg, const struct table *t)
+static void write_table(const struct es_page *pg, const struct table *t, struct span sides)
 {
 	const struct es_compare *c = &pg->p->compare;
+	size_t width = columns_of_all(pg, t, sides);
 
-	es_page_heading(pg, 1, t->id, t->title);
-	es_page_table(pg->f, t->title, "numbers", c->n_sides);
-	table_head(pg, t);
-	group_head(pg, t, "By class");
+	es_page_table(pg->f, t->title, "numbers", sides.to - sides.from);
+	table_head(pg, t, sides);
+	group_head(pg, width, "By class");
 	for (size_t i = 0; i < c->n_classes; i++)
-		table_row(pg, t, &c->classes[i], "data-class", NULL);
+		table_row(pg, t, sides, &c->classes[i], "data-class", NULL);
 	fputs("</tbody>\n", pg->f);
-	group_head(pg, t, "By reason");
+	group_head(pg, width, "By reason");
 	for (size_t i = 0; i < c->n_reasons; i++) {
 		const struct es_reason_info *info =
 			es_reason_info(c->sides[0].run->host.isa, c->reasons[i].code);
 
-		table_row(pg, t, &c->reasons[i], "data-reason", info ? info->help : NULL);
+		table_row(pg, t, sides, &c->reasons[i], "data-reason", info ? info->help : NULL);
 	}
 	fputs("</tbody>\n<tfoot>\n", pg->f);
-	table_row(pg, t, &c->total, "data-total", NULL);
+	table_row(pg, t, sides, &c->total, "data-total", NULL);
 	fputs("</tfoot>\n", pg->f);
 	es_page_table_end(pg->f);
 }
@@ -241,10 +250,18 @@ static void explain_columns(const struct es_page *pg)
 
 void es_report_tables(const struct es_page *pg)
 {
+	size_t n = pg->p->compare.n_sides;
+
 	fputs("<section>\n", pg->f);
 	es_page_heading(pg, 0, "numbers", "All numbers");
 	explain_columns(pg);
-	for (size_t i = 0; i < ES_ARRAY_SIZE(tables); i++)
-		write_table(pg, &tables[i]);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(tables); i++) {
+		es_page_heading(pg, 1, tables[i].id, tables[i].title);
+		for (size_t from = 0; from < n; from += ES_REPORT_COLUMNS)
+			write_table(pg, &tables[i],
+				    (struct span){ from, from + ES_REPORT_COLUMNS < n
+								 ? from + ES_REPORT_COLUMNS
+								 : n });
+	}
 	fputs("</section>\n", pg->f);
 }

@@ -15,6 +15,7 @@
 #include <exitstat/render.h>
 
 #define ES_REPORT_VMS_MAX 32
+#define ES_REPORT_COLUMNS 4 /* runs beside each other in a table */
 
 /* A VM, in all runs that have it: a part of the page. */
 struct es_report_part {

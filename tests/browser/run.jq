@@ -58,7 +58,7 @@ def cr($r):
 
 (if $mode == "npt" then 7.4 else 19.4 end) as $seconds
 | (if $what == "reboot" then 1.12 else 1 end) as $scale
-| ($ARGS.named.latency // true) as $latency
+| ($ARGS.named.latency != false) as $latency
 | ($ARGS.named.vm // "guest1") as $name
 | ($ARGS.named.begin // 1790000000) as $begin
 | ($seconds * 2 | ceil) as $looks
