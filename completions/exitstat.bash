@@ -37,7 +37,7 @@ _exitstat() {
 		;;
 	--format | --sort | --per) mapfile -t COMPREPLY < <(compgen -W "$(_exitstat_words "$verb" "$prev")" -- "$cur") ;;
 	--socket | --output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--for | --interval | -i | --rounds | -n | --title) ;;
+	--for | --interval | -i | --rounds | -n | --title | --speed) ;;
 	*)
 		if [[ $cur != -* ]] && _exitstat_takes_files "$verb"; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")

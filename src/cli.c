@@ -42,6 +42,15 @@ static const struct es_verb verbs[] = {
 		  "  exitstat record --for 1h --interval 10s -o hour.jsonl\n",
 	  .options = es_record_options,
 	  .run = es_cmd_record },
+	{ .name = "replay",
+	  .summary = "top over a recording: stop it, step through it, go back",
+	  .details = "Needs no exitstatd. Keys: press h in the view. `exitstatd --replay FILE` serves a\n"
+		     "recording to all other verbs.\n",
+	  .options = es_replay_options,
+	  .operands = "FILE",
+	  .min_operands = 1,
+	  .max_operands = 1,
+	  .run = es_cmd_replay },
 	{ .name = "compare",
 	  .summary = "two recordings or snapshots side by side: what differs, and what explains it",
 	  .details = "Files of `exitstat record`, or of `exitstat snapshot --format json`. VMs of one\n"

@@ -52,14 +52,14 @@ static int next_round(struct es_feed *feed)
 
 	for (;;) {
 		struct pollfd p;
-		int r = es_feed_step(feed);
+		int r = feed->ops->step(feed);
 
 		if (r)
 			return r > 0 ? 0 : r;
 		if (feed->lost && !said)
 			es_fail(ES_EXIT_OK, "daemon gone, reconnecting: %s", feed->err);
 		said = feed->lost;
-		int timeout = es_feed_wait(feed, &p.fd, &p.events);
+		int timeout = feed->ops->wait(feed, &p.fd, &p.events);
 		poll(&p, 1, timeout);
 	}
 }
@@ -74,7 +74,7 @@ static enum es_exit batch(struct es_feed *feed, const struct es_args *args)
 	int r = 0;
 
 	st.colour = false;
-	for (uint64_t round = 0; !args->rounds || round < args->rounds; round++) {
+	for (uint64_t round = 0; !feed->done && (!args->rounds || round < args->rounds); round++) {
 		r = next_round(feed);
 		if (r)
 			return es_fail_client(r, feed->err);
@@ -92,39 +92,50 @@ static enum es_exit batch(struct es_feed *feed, const struct es_args *args)
 	return ES_EXIT_OK;
 }
 
-static enum es_exit run(struct es_feed *feed, const struct es_args *args)
+enum es_exit es_top_check(const char *verb, const struct es_args *args)
 {
-	int r = es_feed_open(feed);
+	char words[ES_CELL_MAX];
 
+	if (args->paging && args->sort && !es_column_find(es_paging_columns, args->sort->key))
+		return es_fail(ES_EXIT_USAGE, "%s: the paging view has no column '%s'; it has %s", verb,
+			       args->sort->key, es_column_words(words, es_paging_columns));
+	if (args->interval_ns && args->interval_ns < ES_INTERVAL_MIN_NS)
+		return es_fail(ES_EXIT_USAGE, "%s: --interval is at least 100ms", verb);
+	if (args->rounds && !args->batch)
+		return es_fail(ES_EXIT_USAGE, "%s: -n counts the rounds of --batch; give both", verb);
+	if (!args->batch && (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)))
+		return es_fail(ES_EXIT_USAGE,
+			       "%s: needs a terminal; use `exitstat %s --batch` for a pipe or a file", verb,
+			       verb);
+	return ES_EXIT_OK;
+}
+
+enum es_exit es_top_run(struct es_feed *feed, const struct es_args *args)
+{
+	enum es_exit status;
+	int r;
+
+	feed->vm = args->vm;
+	r = feed->ops->open(feed);
 	if (r)
-		return es_fail_client(r, feed->err);
-	return args->batch ? batch(feed, args) : es_tui_run(feed, args);
+		status = es_fail_client(r, feed->err);
+	else
+		status = args->batch ? batch(feed, args) : es_tui_run(feed, args);
+	feed->ops->close(feed);
+	es_top_clear(feed->top);
+	return status;
 }
 
 enum es_exit es_cmd_top(const struct es_args *args)
 {
 	struct es_top top = { 0 };
 	struct es_feed feed = {
-		.socket = es_client_socket(args->socket),
-		.vm = args->vm,
-		.interval_ns = args->interval_ns ? args->interval_ns : INTERVAL_DEFAULT_NS,
+		.ops = &es_feed_daemon,
 		.top = &top,
+		.socket = es_client_socket(args->socket),
+		.interval_ns = args->interval_ns ? args->interval_ns : INTERVAL_DEFAULT_NS,
 	};
-	char words[ES_CELL_MAX];
-	enum es_exit status;
+	enum es_exit status = es_top_check("top", args);
 
-	if (args->paging && args->sort && !es_column_find(es_paging_columns, args->sort->key))
-		return es_fail(ES_EXIT_USAGE, "top: the paging view has no column '%s'; it has %s",
-			       args->sort->key, es_column_words(words, es_paging_columns));
-	if (feed.interval_ns < ES_INTERVAL_MIN_NS)
-		return es_fail(ES_EXIT_USAGE, "top: --interval is at least 100ms");
-	if (args->rounds && !args->batch)
-		return es_fail(ES_EXIT_USAGE, "top: -n counts the rounds of --batch; give both");
-	if (!args->batch && (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO)))
-		return es_fail(ES_EXIT_USAGE,
-			       "top: needs a terminal; use `exitstat top --batch` for a pipe or a file");
-	status = run(&feed, args);
-	es_feed_close(&feed);
-	es_top_clear(&top);
-	return status;
+	return status ? status : es_top_run(&feed, args);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Keeps top fed: one state machine for the full screen and for --batch. */
+/* Keeps top fed by the daemon: one state machine for the full screen and for --batch. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static int begin_round(struct es_feed *f)
 	return ask(f, f->top->baseline || !f->top->sum ? ES_FEED_SEED : ES_FEED_TOTALS);
 }
 
-int es_feed_open(struct es_feed *f)
+static int feed_open(struct es_feed *f)
 {
 	int r = es_client_open(f->socket, &f->client, f->err);
 
@@ -56,7 +56,7 @@ int es_feed_open(struct es_feed *f)
 	return r ? r : begin_round(f);
 }
 
-void es_feed_close(struct es_feed *f)
+static void feed_close(struct es_feed *f)
 {
 	drop_round(f);
 	es_client_free(f->client);
@@ -65,7 +65,7 @@ void es_feed_close(struct es_feed *f)
 	f->notice = NULL;
 }
 
-void es_feed_restart(struct es_feed *f)
+static void feed_restart(struct es_feed *f)
 {
 	bool lost = f->lost;
 
@@ -171,7 +171,7 @@ static int advance(struct es_feed *f)
 	return -ETIMEDOUT;
 }
 
-int es_feed_step(struct es_feed *f)
+static int feed_step(struct es_feed *f)
 {
 	for (;;) {
 		int r = advance(f);
@@ -188,13 +188,13 @@ int es_feed_step(struct es_feed *f)
 	}
 }
 
-bool es_feed_slow(const struct es_feed *f)
+static bool feed_slow(const struct es_feed *f)
 {
 	return f->phase != ES_FEED_DOWN && f->phase != ES_FEED_RESTING &&
 	       es_monotonic_ns() >= f->sent_ns + SLOW_NS;
 }
 
-int es_feed_wait(const struct es_feed *f, int *fd, short *events)
+static int feed_wait(const struct es_feed *f, int *fd, short *events)
 {
 	uint64_t now = es_monotonic_ns(), until = f->heard_ns + ES_CLIENT_TIMEOUT_MS * NS_PER_MS;
 
@@ -202,10 +202,28 @@ int es_feed_wait(const struct es_feed *f, int *fd, short *events)
 		until = f->retry_ns;
 	else if (f->phase == ES_FEED_RESTING)
 		until = f->round_ns + f->interval_ns;
-	if (!es_feed_slow(f) && until > f->sent_ns + SLOW_NS && f->phase > ES_FEED_DOWN &&
+	if (!feed_slow(f) && until > f->sent_ns + SLOW_NS && f->phase > ES_FEED_DOWN &&
 	    f->phase < ES_FEED_RESTING)
 		until = f->sent_ns + SLOW_NS;
 	*fd = f->client ? es_client_fd(f->client) : -1;
 	*events = f->client ? es_client_events(f->client) : 0;
 	return until <= now ? 0 : (int)((until - now + NS_PER_MS - 1) / NS_PER_MS);
 }
+
+static void feed_where(const struct es_feed *f, char buf[ES_CELL_MAX])
+{
+	uint64_t ms = f->interval_ns / NS_PER_MS;
+
+	snprintf(buf, ES_CELL_MAX, ms % 1000 ? "every %llums" : "every %llus",
+		 (unsigned long long)(ms % 1000 ? ms : ms / 1000));
+}
+
+const struct es_feed_ops es_feed_daemon = {
+	.open = feed_open,
+	.close = feed_close,
+	.restart = feed_restart,
+	.step = feed_step,
+	.slow = feed_slow,
+	.wait = feed_wait,
+	.where = feed_where,
+};

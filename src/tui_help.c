@@ -27,7 +27,7 @@ static size_t collect(const struct es_tui *t, struct help_line lines[LINES_MAX])
 	size_t n = 0;
 
 	lines[n++] = (struct help_line){ "Keys", "", ES_TONE_STRONG };
-	for (size_t i = 0; n < LINES_MAX - 3 && es_tui_key_line(t->help_of, i, &k); i++)
+	for (size_t i = 0; n < LINES_MAX - 3 && es_tui_key_line(t, t->help_of, i, &k); i++)
 		lines[n++] = (struct help_line){ k.label, k.help, ES_TONE_KEY };
 	lines[n++] = (struct help_line){ "", "", ES_TONE_PLAIN };
 	lines[n++] = (struct help_line){ titles[t->help_of], "", ES_TONE_STRONG };

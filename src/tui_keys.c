@@ -9,6 +9,10 @@
 
 #define ESCAPE 27
 
+/* Beside the views of a key. */
+#define ONLY_LIVE   (1U << 30)
+#define ONLY_REPLAY (1U << 31)
+
 static struct es_tui_list *list(struct es_tui *t)
 {
 	return &t->lists[t->view];
@@ -143,7 +147,7 @@ static void pause_or_go(struct es_tui *t)
 	t->paused = !t->paused;
 	/* What happened meanwhile is not one long interval. */
 	if (!t->paused)
-		es_feed_restart(t->feed);
+		t->feed->ops->restart(t->feed);
 }
 
 static void toggle_ended(struct es_tui *t)
@@ -163,6 +167,38 @@ static void faster(struct es_tui *t)
 	uint64_t ns = t->feed->interval_ns / 2;
 
 	t->feed->interval_ns = ns < ES_INTERVAL_MIN_NS ? ES_INTERVAL_MIN_NS : ns;
+}
+
+static void replay_faster(struct es_tui *t)
+{
+	es_replay_speed(t->feed, true);
+}
+
+static void replay_slower(struct es_tui *t)
+{
+	es_replay_speed(t->feed, false);
+}
+
+static void step_forward(struct es_tui *t)
+{
+	t->paused = true;
+	es_replay_move(t->feed, 1, 0);
+}
+
+static void step_back(struct es_tui *t)
+{
+	t->paused = true;
+	es_replay_move(t->feed, -1, 0);
+}
+
+static void leap_forward(struct es_tui *t)
+{
+	es_replay_move(t->feed, 0, 1);
+}
+
+static void leap_back(struct es_tui *t)
+{
+	es_replay_move(t->feed, 0, -1);
 }
 
 static void show_help(struct es_tui *t)
@@ -225,8 +261,38 @@ static const struct key {
 	  { 0 },
 	  { "p", "stop the picture, and go on (also Space)", "pause", NULL },
 	  pause_or_go },
-	{ ES_VIEW_LISTS, { '+', '=' }, { 0 }, { "+", "double the interval", "interval", "+/-" }, slower },
-	{ ES_VIEW_LISTS, { '-' }, { 0 }, { "-", "halve the interval", NULL, NULL }, faster },
+	{ ES_VIEW_LISTS | ONLY_LIVE,
+	  { '+', '=' },
+	  { 0 },
+	  { "+", "double the interval", "interval", "+/-" },
+	  slower },
+	{ ES_VIEW_LISTS | ONLY_LIVE, { '-' }, { 0 }, { "-", "halve the interval", NULL, NULL }, faster },
+	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	  { '.' },
+	  { 0 },
+	  { ".", "stop, one look forward", "step", ",/." },
+	  step_forward },
+	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	  { ',' },
+	  { 0 },
+	  { ",", "stop, one look back", NULL, NULL },
+	  step_back },
+	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	  { ']' },
+	  { 0 },
+	  { "]", "a tenth of the recording forward", NULL, NULL },
+	  leap_forward },
+	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	  { '[' },
+	  { 0 },
+	  { "[", "a tenth of the recording back", NULL, NULL },
+	  leap_back },
+	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	  { '+', '=' },
+	  { 0 },
+	  { "+", "twice as fast", "speed", "+/-" },
+	  replay_faster },
+	{ ES_VIEW_LISTS | ONLY_REPLAY, { '-' }, { 0 }, { "-", "half as fast", NULL, NULL }, replay_slower },
 	{ ES_VIEW_ALL_VMS,
 	  { 'e' },
 	  { 0 },
@@ -246,10 +312,17 @@ static const struct key {
 	{ ES_VIEW_ALL, { 'q', 'Q' }, { KEY_F(10) }, { "q", "quit (also Ctrl-C)", "quit", NULL }, quit },
 };
 
-bool es_tui_key_line(enum es_tui_view view, size_t n, struct es_key_line *out)
+static bool key_is_of(const struct key *k, const struct es_tui *t, enum es_tui_view view)
+{
+	unsigned int other = t->feed->ops == &es_feed_replay ? ONLY_LIVE : ONLY_REPLAY;
+
+	return (k->views & ES_VIEW_BIT(view)) && !(k->views & other);
+}
+
+bool es_tui_key_line(const struct es_tui *t, enum es_tui_view view, size_t n, struct es_key_line *out)
 {
 	for (size_t i = 0; i < ES_ARRAY_SIZE(keys); i++) {
-		if (!(keys[i].views & ES_VIEW_BIT(view)) || n--)
+		if (!key_is_of(&keys[i], t, view) || n--)
 			continue;
 		*out = keys[i].line;
 		return true;
@@ -301,7 +374,7 @@ void es_tui_key(struct es_tui *t, bool is_key, unsigned int ch)
 		return;
 	}
 	for (size_t i = 0; i < ES_ARRAY_SIZE(keys); i++) {
-		if (!(keys[i].views & ES_VIEW_BIT(t->view)) || !key_means(&keys[i], is_key, ch))
+		if (!key_is_of(&keys[i], t, t->view) || !key_means(&keys[i], is_key, ch))
 			continue;
 		keys[i].act(t);
 		return;

@@ -53,7 +53,7 @@ static void wait_for_events(struct loop *l)
 	struct pollfd p[] = { { .fd = STDIN_FILENO, .events = POLLIN },
 			      { .fd = l->signals, .events = POLLIN },
 			      { .fd = -1 } };
-	int ms = es_feed_wait(l->tui.feed, &p[2].fd, &p[2].events);
+	int ms = l->tui.feed->ops->wait(l->tui.feed, &p[2].fd, &p[2].events);
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
 
 	if (l->tui.paused)
@@ -78,12 +78,12 @@ static void open_only_vm(struct es_tui *t)
 static int first_answer(struct loop *l)
 {
 	for (;;) {
-		int r = es_feed_step(l->tui.feed);
+		int r = l->tui.feed->ops->step(l->tui.feed);
 		struct pollfd p[] = { { .fd = l->signals, .events = POLLIN }, { .fd = -1 } };
 
 		if (r)
 			return r < 0 ? r : 0;
-		int ms = es_feed_wait(l->tui.feed, &p[1].fd, &p[1].events);
+		int ms = l->tui.feed->ops->wait(l->tui.feed, &p[1].fd, &p[1].events);
 		poll(p, ES_ARRAY_SIZE(p), ms);
 		if (p[0].revents)
 			return -EINTR;
@@ -95,7 +95,7 @@ static void run(struct loop *l)
 	struct es_tui *t = &l->tui;
 
 	while (!t->quit) {
-		if (!t->paused && es_feed_step(t->feed) == -ENOMEM)
+		if ((!t->paused || t->feed->urgent) && t->feed->ops->step(t->feed) == -ENOMEM)
 			l->error = -ENOMEM;
 		if (l->error)
 			return;

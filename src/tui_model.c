@@ -17,6 +17,15 @@ void es_top_clear(struct es_top *t)
 	*t = (struct es_top){ 0 };
 }
 
+void es_top_rewind(struct es_top *t)
+{
+	es_snapshot_unref(t->sum);
+	es_snapshot_unref(t->now);
+	es_history_clear(&t->history);
+	t->sum = t->now = NULL;
+	t->baseline = true;
+}
+
 int es_top_watch(struct es_top *t, const char *id)
 {
 	char *copy = id ? strdup(id) : NULL;

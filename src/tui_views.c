@@ -28,15 +28,14 @@ static void draw_title(struct es_tui *t, unsigned int columns)
 {
 	const struct es_top *top = t->feed->top;
 	_cleanup_free_ char *host = NULL;
-	char clock[16], right[64];
-	uint64_t ms = t->feed->interval_ns / 1000000;
+	char clock[16], where[ES_CELL_MAX], right[96];
 	size_t size;
 	FILE *f = open_memstream(&host, &size);
 	unsigned int x, right_width;
 
 	clock_text(clock, sizeof(clock), top);
-	snprintf(right, sizeof(right), ms % 1000 ? "every %llums  %s" : "every %llus  %s",
-		 (unsigned long long)(ms % 1000 ? ms : ms / 1000), clock);
+	t->feed->ops->where(t->feed, where);
+	snprintf(right, sizeof(right), "%.64s  %s", where, clock);
 	right_width = es_text_width(right);
 	x = es_screen_text(TITLE_LINE, 0, 0, ES_TONE_STRONG, "exitstat");
 	if (f && top->sum)
@@ -62,7 +61,7 @@ static void draw_hints(struct es_tui *t, unsigned int y)
 		es_screen_text(y, x + 2, 0, ES_TONE_DIM, "Enter keeps it, Esc clears it");
 		return;
 	}
-	for (size_t i = 0; es_tui_key_line(t->view, i, &k); i++) {
+	for (size_t i = 0; es_tui_key_line(t, t->view, i, &k); i++) {
 		if (!k.hint)
 			continue;
 		if (!k.hint_label)
@@ -85,9 +84,13 @@ static void draw_status(struct es_tui *t, unsigned int y)
 
 	clock_text(clock, sizeof(clock), t->feed->top);
 	if (t->feed->lost) {
-		snprintf(text, sizeof(text), "daemon gone, reconnecting%s  (%s)", ellipsis, t->feed->err);
+		if (t->feed->ops == &es_feed_replay)
+			snprintf(text, sizeof(text), "%s", t->feed->err);
+		else
+			snprintf(text, sizeof(text), "daemon gone, reconnecting%s  (%s)", ellipsis,
+				 t->feed->err);
 		tone = ES_TONE_BAD;
-	} else if (!t->paused && es_feed_slow(t->feed)) {
+	} else if (!t->paused && t->feed->ops->slow(t->feed)) {
 		snprintf(text, sizeof(text), "waiting for exitstatd%s", ellipsis);
 	} else if (t->paused) {
 		snprintf(text, sizeof(text), "paused at %s; p goes on", clock);

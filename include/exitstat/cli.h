@@ -35,6 +35,7 @@ struct es_args {
 	bool force;
 	const char *output; /* a file, "-" for stdout */
 	const char *with;
+	uint64_t speed;
 	const char *title;
 	int per; /* enum es_per */
 	const char *root; /* where /proc, /sys and /dev are looked for, "" usually */
@@ -117,6 +118,7 @@ enum es_exit es_cmd_top(const struct es_args *args);
 enum es_exit es_cmd_list(const struct es_args *args);
 enum es_exit es_cmd_snapshot(const struct es_args *args);
 enum es_exit es_cmd_record(const struct es_args *args);
+enum es_exit es_cmd_replay(const struct es_args *args);
 enum es_exit es_cmd_compare(const struct es_args *args);
 enum es_exit es_cmd_report(const struct es_args *args);
 enum es_exit es_cmd_guest(const struct es_args *args);
@@ -127,6 +129,6 @@ enum es_exit es_cmd_doctor(const struct es_args *args);
 enum es_exit es_cmd_detach(const struct es_args *args);
 enum es_exit es_cmd_attach(const struct es_args *args);
 extern const struct es_option es_top_options[], es_list_options[], es_snapshot_options[], es_guest_options[],
-	es_record_options[], es_compare_options[], es_report_options[], es_status_options[], es_doctor_options[];
+	es_record_options[], es_replay_options[], es_compare_options[], es_report_options[], es_status_options[], es_doctor_options[];
 
 #endif

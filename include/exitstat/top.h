@@ -56,6 +56,8 @@ bool es_top_misses(const struct es_top *t, const struct es_snapshot *sum);
  * 1: there is something new to show, 0: sum is no newer than the last. -ENOMEM.
  */
 int es_top_put(struct es_top *t, struct es_snapshot *sum, struct es_snapshot *seed);
+/* Forgets what was shown, but not what is watched: time is about to jump. */
+void es_top_rewind(struct es_top *t);
 /* NULL: none. */
 int es_top_watch(struct es_top *t, const char *id);
 
@@ -118,33 +120,58 @@ int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q,
 		  const struct es_style *st);
 
 /*
- * Keeps a struct es_top fed from the daemon, without ever blocking: a restarted or silent
- * daemon is reconnected to, and what it says then is a new baseline.
+ * Keeps a struct es_top fed, without ever blocking: from the daemon (tui_feed.c), where a restarted or silent one is
+ * reconnected to, and what it says then is a new baseline; or from a recording (tui_replay.c).
  */
+struct es_feed;
+struct es_feed_ops {
+	/* The first connection, or the file, which may fail. 0 or negative errno with err; -ESRCH: no such VM. */
+	int (*open)(struct es_feed *f);
+	void (*close)(struct es_feed *f);
+	/* A new start after a pause. */
+	void (*restart)(struct es_feed *f);
+	/* Does what can be done now. 1: a round is complete, 0: not yet; -ESRCH: no such VM, on the first round only; -ENOMEM. */
+	int (*step)(struct es_feed *f);
+	/* Has the daemon kept us waiting for so long that the reader should know? */
+	bool (*slow)(const struct es_feed *f);
+	/* When to step again if fd stays silent, in ms from now; fd -1: none to poll. */
+	int (*wait)(const struct es_feed *f, int *fd, short *events);
+	/* "every 1s", "replay 12 of 300  2x" */
+	void (*where)(const struct es_feed *f, char buf[ES_CELL_MAX]);
+};
+extern const struct es_feed_ops es_feed_daemon, es_feed_replay;
+
 enum es_feed_phase { ES_FEED_DOWN, ES_FEED_SEED, ES_FEED_TOTALS, ES_FEED_WATCHED, ES_FEED_RESTING };
+struct es_replay;
 struct es_feed {
-	const char *socket, *vm;
-	uint64_t interval_ns;
+	const struct es_feed_ops *ops;
+	const char *vm;
 	struct es_top *top;
+	uint64_t interval_ns;
+	char *notice;		 /* what to show in a line of its own, or NULL */
+	bool lost;		 /* the daemon is gone, or does not answer; the recording cannot be read any more */
+	char err[ES_CLIENT_ERR]; /* why */
+	bool urgent;		 /* step even while paused: another place in the recording was asked for */
+	bool done;		 /* the recording is at its end */
+
+	const char *socket; /* of the daemon */
 	struct es_client *client;
 	enum es_feed_phase phase;
 	struct es_snapshot *seed, *sum; /* of the round under way */
 	uint64_t round_ns, sent_ns, retry_ns;
 	uint64_t heard, heard_ns; /* bytes of the daemon, and when they came */
-	char *notice;		 /* the daemon's, or NULL */
-	bool lost;		 /* the daemon is gone, or does not answer */
-	char err[ES_CLIENT_ERR]; /* why */
+
+	const char *path; /* of the recording */
+	bool hurry;	  /* do not wait between its looks */
+	struct es_replay *replay;
 };
-/* The first connection, which may fail. 0 or negative errno with err. */
-int es_feed_open(struct es_feed *f);
-void es_feed_close(struct es_feed *f);
-/* A new start: the next look is a baseline. After a pause. */
-void es_feed_restart(struct es_feed *f);
-/* Does what can be done now. 1: a round is complete, 0: not yet; -ESRCH: no such VM, on the first round only; -ENOMEM. */
-int es_feed_step(struct es_feed *f);
-/* Has the daemon kept us waiting for so long that the reader should know? */
-bool es_feed_slow(const struct es_feed *f);
-/* When to step again if fd stays silent, in ms from now; fd -1: none to poll. */
-int es_feed_wait(const struct es_feed *f, int *fd, short *events);
+
+/* For keys, over a recording; elsewhere they do nothing. Places are looks: to the n-th from here, tenths of all. */
+void es_replay_move(struct es_feed *f, int looks, int tenths);
+/* Faster by a factor of two, or slower. */
+void es_replay_speed(struct es_feed *f, bool faster);
+/* n times as fast as it was recorded. */
+#define ES_SPEED_MAX 4096
+int es_replay_set_speed(struct es_feed *f, uint64_t n);
 
 #endif

@@ -12,6 +12,10 @@
 /* Runs until the user quits. Returns what to exit with; everything has been said. */
 enum es_exit es_tui_run(struct es_feed *feed, const struct es_args *args);
 
+/* cmd_top.c: all of top but its options, for replay too. */
+enum es_exit es_top_check(const char *verb, const struct es_args *args);
+enum es_exit es_top_run(struct es_feed *feed, const struct es_args *args);
+
 /* --- the rest is between the tui_*.c files --- */
 
 enum es_tone {
@@ -76,7 +80,7 @@ struct es_key_line {
 	const char *hint_label; /* NULL: the label */
 };
 /* The n-th key of a view for help and hints, false behind the last. */
-bool es_tui_key_line(enum es_tui_view view, size_t n, struct es_key_line *out);
+bool es_tui_key_line(const struct es_tui *t, enum es_tui_view view, size_t n, struct es_key_line *out);
 
 /* tui_views.c */
 void es_tui_draw(struct es_tui *t);

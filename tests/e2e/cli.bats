@@ -29,7 +29,7 @@ one_error() {
 	local verb
 	run -0 --separate-stderr "$exitstat" --help
 	[[ -z $stderr && $output == *"Usage: exitstat VERB"* ]]
-	for verb in top list snapshot record compare report guest status doctor detach attach; do
+	for verb in top list snapshot record replay compare report guest status doctor detach attach; do
 		grep -qE "^  $verb +[a-z]" <<<"$output"
 		run -0 --separate-stderr "$exitstat" "$verb" --help
 		[[ -z $stderr && ${lines[0]} == "exitstat $verb - "* && $output == *"--socket PATH"* ]]

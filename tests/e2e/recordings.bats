@@ -402,7 +402,7 @@ sums_up() {
 	local n size first whole
 	size=$(stat -c %s "$nested")
 	first=$(head -n 29 "$nested" | wc -c)
-	for ((n = first; n < size; n += 211)); do
+	for ((n = first; n < size; n += 311)); do
 		head -c "$n" "$nested" >"$dir/cut.jsonl"
 		run -0 --separate-stderr "$exitstat" compare "$dir/cut.jsonl" "$nested" --format json --vm guest1
 		whole=$(wc -l <"$dir/cut.jsonl")

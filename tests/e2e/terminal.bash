@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034,SC2154
-# What the tests of the full screen share: top in a terminal, and what is on its screen. After client.bash.
+# What the tests of the full screen share: exitstat in a terminal, and what is on its screen. After client.bash.
 
 terminal_setup() {
 	# A client whose terminal goes away while it looks for leaks spins for ever in LeakSanitizer.
@@ -15,8 +15,8 @@ terminal_teardown() {
 	done
 }
 
-# top COLUMNS ROWS [ENVIRONMENT]… -- [OPTION]…: in a terminal of that size; its exit status follows on the screen
-top() {
+# exitstat_in COLUMNS ROWS [ENVIRONMENT]… -- VERB [OPTION]…: in a terminal of that size; its exit status follows on the screen
+exitstat_in() {
 	local columns=$1 rows=$2 environment=()
 	shift 2
 	while [ "$1" != -- ]; do
@@ -28,7 +28,18 @@ top() {
 	terminals+=("exitstat-test-$$-$BATS_TEST_NUMBER-${#terminals[@]}")
 	tmux="tmux -L ${terminals[-1]} -f /dev/null"
 	$tmux new-session -d -x "$columns" -y "$rows" \
-		"env ${environment[*]} '$exitstat' top -i 0.2 $*; echo \"status \$?\"; exec sleep 1000" 3>&-
+		"env ${environment[*]} '$exitstat' $*; echo \"status \$?\"; exec sleep 1000" 3>&-
+}
+
+# top COLUMNS ROWS [ENVIRONMENT]… -- [OPTION]…
+top() {
+	local before=()
+	while [ "$1" != -- ]; do
+		before+=("$1")
+		shift
+	done
+	shift
+	exitstat_in "${before[@]}" -- top -i 0.2 "$@"
 }
 
 screen() {
