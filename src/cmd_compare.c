@@ -28,8 +28,8 @@ const struct es_option es_compare_options[] = {
 	{ .name = "format",
 	  .kind = ES_OPT_WORD,
 	  .offset = offsetof(struct es_args, format),
-	  .words = es_formats_short,
-	  .help = "table (default) for people, json with everything" },
+	  .words = es_formats,
+	  .help = "table (default) for people, json with everything, csv" },
 	{ 0 },
 };
 
@@ -156,6 +156,8 @@ static int render(const struct comparison *c)
 
 	if (c->args->format == ES_FORMAT_JSON)
 		return es_render_compare_json(stdout, runs, c->compared, c->n, (enum es_per)c->args->per);
+	if (c->args->format == ES_FORMAT_CSV)
+		return es_render_compare_csv(stdout, c->compared, c->n, isatty(STDOUT_FILENO));
 	es_render_compare_title(stdout, &c->compared[0], &st);
 	for (size_t i = 0; i < c->n && !r; i++) {
 		if (i)

@@ -20,14 +20,13 @@ struct csv_row {
 	bool terminal;
 };
 
-static void put_u64(FILE *f, uint64_t v)
+void es_csv_u64(FILE *f, uint64_t v)
 {
 	if (v != ES_NONE)
 		fprintf(f, "%" PRIu64, v);
 }
 
-/* RFC 4180: quoted if it holds a comma, a quote or a line break; quotes double. */
-static void put_text(FILE *f, const char *text, bool terminal)
+void es_csv_text(FILE *f, const char *text, bool terminal)
 {
 	char clean[ES_CELL_MAX];
 
@@ -72,27 +71,27 @@ static void put_name(FILE *f, const struct csv_row *r)
 	{                                                        \
 		expression;                                      \
 	}
-FIELD(realtime, put_u64(f, r->s->taken.realtime_ns))
-FIELD(interval, put_u64(f, r->s->taken.interval_ns))
-FIELD(vm, put_text(f, r->vm->name, r->terminal))
-FIELD(id, put_text(f, r->vm->id, r->terminal))
-FIELD(pid, put_u64(f, r->vm->pid))
-FIELD(vcpus, put_u64(f, r->vm->n_vcpus))
+FIELD(realtime, es_csv_u64(f, r->s->taken.realtime_ns))
+FIELD(interval, es_csv_u64(f, r->s->taken.interval_ns))
+FIELD(vm, es_csv_text(f, r->vm->name, r->terminal))
+FIELD(id, es_csv_text(f, r->vm->id, r->terminal))
+FIELD(pid, es_csv_u64(f, r->vm->pid))
+FIELD(vcpus, es_csv_u64(f, r->vm->n_vcpus))
 FIELD(paging, put_word(f, es_paging_name(r->vm->paging)))
 FIELD(nested, put_word(f, r->vm->nested ? "true" : "false"))
 FIELD(state, put_word(f, es_vm_state_name(r->vm->state)))
-FIELD(since, put_u64(f, r->vm->since_ns))
-FIELD(ended, put_u64(f, r->vm->ended_ns))
-FIELD(vcpu, put_u64(f, r->vcpu ? r->vcpu->vcpu_id : ES_NONE))
-FIELD(code, put_u64(f, r->reason->code))
+FIELD(since, es_csv_u64(f, r->vm->since_ns))
+FIELD(ended, es_csv_u64(f, r->vm->ended_ns))
+FIELD(vcpu, es_csv_u64(f, r->vcpu ? r->vcpu->vcpu_id : ES_NONE))
+FIELD(code, es_csv_u64(f, r->reason->code))
 FIELD(class, put_word(f, es_class_name(es_reason_class(r->s->host.isa, r->reason->code))))
-FIELD(count, put_u64(f, r->reason->count))
-FIELD(time, put_u64(f, r->reason->time_ns))
-FIELD(max, put_u64(f, r->reason->max_ns))
-FIELD(p50, put_u64(f, percentile(r, 500)))
-FIELD(p99, put_u64(f, percentile(r, 990)))
+FIELD(count, es_csv_u64(f, r->reason->count))
+FIELD(time, es_csv_u64(f, r->reason->time_ns))
+FIELD(max, es_csv_u64(f, r->reason->max_ns))
+FIELD(p50, es_csv_u64(f, percentile(r, 500)))
+FIELD(p99, es_csv_u64(f, percentile(r, 990)))
 FIELD(event, put_word(f, r->event))
-FIELD(event_count, put_u64(f, r->count))
+FIELD(event_count, es_csv_u64(f, r->count))
 
 struct csv_field {
 	const char *title;

@@ -76,7 +76,7 @@ struct es_run_pair {
 };
 int es_run_pairs(const struct es_run *a, const struct es_run *b, struct es_run_pair **pairs, size_t *n);
 
-/* --- render_compare.c, render_compare_json.c: what `exitstat compare` prints, of two sides --- */
+/* --- render_compare.c, _json.c, _csv.c: what `exitstat compare` prints, of two sides --- */
 
 struct es_style;
 /* "B has 8.9x the exits per second of A; INVLPG and EXCP_PF (shadow paging) explain 91% of the difference." */
@@ -91,5 +91,7 @@ int es_render_compare(FILE *f, const struct es_compare *c, const struct es_style
 /* One object of the schema exitstat-compare/1, docs/compare.md. 0 or -ENOMEM. */
 int es_render_compare_json(FILE *f, const struct es_run *const runs[2], const struct es_compare *pairs, size_t n,
 			   enum es_per per);
+/* A row a pair of VMs and reason, as counted: --per has no part in it. 0. */
+int es_render_compare_csv(FILE *f, const struct es_compare *pairs, size_t n, bool terminal);
 
 #endif

@@ -219,6 +219,9 @@ struct es_snapshot_view {
 int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
 		       const struct es_style *st);
 int es_render_json(FILE *f, const struct es_snapshot *s, bool per_vcpu);
+/* One field: nothing for ES_NONE; text quoted as RFC 4180 says, if it has to be. */
+void es_csv_u64(FILE *f, uint64_t v);
+void es_csv_text(FILE *f, const char *text, bool terminal);
 /* One row a VM (or vCPU) and reason; names are cleaned for a terminal only. */
 int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
 /* One row a VM (or vCPU) and event of paging, its cost first. */

@@ -303,6 +303,17 @@ sums_up() {
 	[ "$(column A/s 2 | tail -n 1)" = 1640.0 ]
 }
 
+@test "compare --format csv: what JSON says, as counted" {
+	run -0 "$exitstat" compare "$nested" "$shadow" --format json
+	echo "$output" >"$dir/json"
+	run -0 "$exitstat" compare "$nested" "$shadow" --format csv
+	[ "${lines[0]}" = "vm_a,vm_b,reason,code,class,count_a,count_b,time_ns_a,time_ns_b" ]
+	[ ${#lines[@]} -gt 5 ]
+	[ "$(printf '%s\n' "${lines[@]:1}")" = "$(jq -r '.pairs[] | [.sides[].name] as $vms | .reasons[] |
+		$vms + [.name, .code, .class, .sides[0].count, .sides[1].count, .sides[0].time_ns, .sides[1].time_ns] |
+		map(tostring) | join(",")' "$dir/json")" ]
+}
+
 @test "compare: VMs are paired by name, the others named; --with pairs two names" {
 	run -0 --separate-stderr "$exitstat" compare "$nested" "$shadow"
 	[ "$(grep -c '^A  ' <<<"$output")" -eq 4 ]
