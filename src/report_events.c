@@ -14,6 +14,7 @@ struct event {
 struct group {
 	const char *title;
 	struct event events[10]; /* name NULL ends them */
+	const char *none;	 /* said in place of rows that are all 0 */
 };
 
 #define MMU(member) offsetof(struct es_counts, mmu.member)
@@ -22,52 +23,54 @@ struct group {
 	 offsetof(struct es_cr_count, member))
 
 static const struct group groups[] = {
-	{ "Page faults",
-	  { { "mmu.faults.tdp", "in the nested page tables", MMU(faults.tdp) },
-	    { "mmu.faults.shadow", "under shadow paging", MMU(faults.shadow) },
-	    { "mmu.faults.mmio", "on device memory", MMU(faults.mmio) } } },
-	{ "How page faults ended",
-	  { { "mmu.faults.fixed", "page table entry set", MMU(faults.fixed) },
-	    { "mmu.faults.fast", "fixed without the lock", MMU(faults.fast) },
-	    { "mmu.faults.spurious", "nothing was to be done", MMU(faults.spurious) },
-	    { "mmu.faults.emulated", "instruction emulated", MMU(faults.emulated) } } },
-	{ "Shadow page tables",
-	  { { "mmu.shadow_pages.created", "pages created", MMU(shadow_pages.created) },
-	    { "mmu.shadow_pages.reused", "pages reused", MMU(shadow_pages.reused) },
-	    { "mmu.shadow_pages.synced", "pages synced", MMU(shadow_pages.synced) },
-	    { "mmu.shadow_pages.unsynced", "pages left to get out of sync", MMU(shadow_pages.unsynced) },
-	    { "mmu.shadow_pages.zapped", "pages zapped", MMU(shadow_pages.zapped) },
-	    { "mmu.zap_all", "all pages zapped at once", MMU(zap_all) },
-	    { "mmu.guest_walks", "walks of the guest’s page tables", MMU(guest_walks) } } },
-	{ "Page table entries set",
-	  { { "mmu.sptes.4k", "of 4 KiB", MMU(sptes.s4k) },
-	    { "mmu.sptes.2m", "of 2 MiB", MMU(sptes.s2m) },
-	    { "mmu.sptes.1g", "of 1 GiB", MMU(sptes.s1g) },
-	    { "mmu.huge_splits", "huge pages split", MMU(huge_splits) } } },
-	{ "With exitstatd --mmu full",
-	  { { "mmu.spte_requests", "entries asked for", MMU(spte_requests) },
-	    { "mmu.tdp_changes", "entries of nested page tables changed", MMU(tdp_changes) },
-	    { "mmu.fast_attempts", "tries without the lock", MMU(fast_attempts) } } },
-	{ "For guests of the guest",
-	  { { "mmu.nested.faults", "page faults", MMU(nested.faults) },
-	    { "mmu.nested.guest_walks", "walks of page tables", MMU(nested.guest_walks) },
-	    { "mmu.nested.created", "shadow pages created", MMU(nested.created) },
-	    { "mmu.nested.reused", "shadow pages reused", MMU(nested.reused) },
-	    { "mmu.nested.synced", "shadow pages synced", MMU(nested.synced) },
-	    { "mmu.nested.unsynced", "left to get out of sync", MMU(nested.unsynced) },
-	    { "mmu.nested.zapped", "shadow pages zapped", MMU(nested.zapped) },
-	    { "mmu.nested.4k", "entries of 4 KiB set", MMU(nested.s4k) },
-	    { "mmu.nested.2m", "entries of 2 MiB set", MMU(nested.s2m) },
-	    { "mmu.nested.1g", "entries of 1 GiB set", MMU(nested.s1g) } } },
-	{ "Accesses to control registers",
-	  { { "cr.cr0.read", "CR0 read", CR(ES_CR0, read) },
-	    { "cr.cr0.write", "CR0 written", CR(ES_CR0, write) },
-	    { "cr.cr3.read", "CR3 read", CR(ES_CR3, read) },
-	    { "cr.cr3.write", "CR3 written", CR(ES_CR3, write) },
-	    { "cr.cr4.read", "CR4 read", CR(ES_CR4, read) },
-	    { "cr.cr4.write", "CR4 written", CR(ES_CR4, write) },
-	    { "cr.cr8.read", "CR8 read", CR(ES_CR8, read) },
-	    { "cr.cr8.write", "CR8 written", CR(ES_CR8, write) } } },
+	{ .title = "Page faults",
+	  .events = { { "mmu.faults.tdp", "in the nested page tables", MMU(faults.tdp) },
+		      { "mmu.faults.shadow", "under shadow paging", MMU(faults.shadow) },
+		      { "mmu.faults.mmio", "on device memory", MMU(faults.mmio) } } },
+	{ .title = "How page faults ended",
+	  .events = { { "mmu.faults.fixed", "page table entry set", MMU(faults.fixed) },
+		      { "mmu.faults.fast", "fixed without the lock", MMU(faults.fast) },
+		      { "mmu.faults.spurious", "nothing was to be done", MMU(faults.spurious) },
+		      { "mmu.faults.emulated", "instruction emulated", MMU(faults.emulated) } } },
+	{ .title = "Shadow page tables",
+	  .events = { { "mmu.shadow_pages.created", "pages created", MMU(shadow_pages.created) },
+		      { "mmu.shadow_pages.reused", "pages reused", MMU(shadow_pages.reused) },
+		      { "mmu.shadow_pages.synced", "pages synced", MMU(shadow_pages.synced) },
+		      { "mmu.shadow_pages.unsynced", "pages left to get out of sync",
+			MMU(shadow_pages.unsynced) },
+		      { "mmu.shadow_pages.zapped", "pages zapped", MMU(shadow_pages.zapped) },
+		      { "mmu.zap_all", "all pages zapped at once", MMU(zap_all) },
+		      { "mmu.guest_walks", "walks of the guest’s page tables", MMU(guest_walks) } } },
+	{ .title = "Page table entries set",
+	  .events = { { "mmu.sptes.4k", "of 4 KiB", MMU(sptes.s4k) },
+		      { "mmu.sptes.2m", "of 2 MiB", MMU(sptes.s2m) },
+		      { "mmu.sptes.1g", "of 1 GiB", MMU(sptes.s1g) },
+		      { "mmu.huge_splits", "huge pages split", MMU(huge_splits) } } },
+	{ .title = "With exitstatd --mmu full",
+	  .events = { { "mmu.spte_requests", "entries asked for", MMU(spte_requests) },
+		      { "mmu.tdp_changes", "entries of nested page tables changed", MMU(tdp_changes) },
+		      { "mmu.fast_attempts", "tries without the lock", MMU(fast_attempts) } } },
+	{ .title = "For guests of the guest",
+	  .events = { { "mmu.nested.faults", "page faults", MMU(nested.faults) },
+		      { "mmu.nested.guest_walks", "walks of page tables", MMU(nested.guest_walks) },
+		      { "mmu.nested.created", "shadow pages created", MMU(nested.created) },
+		      { "mmu.nested.reused", "shadow pages reused", MMU(nested.reused) },
+		      { "mmu.nested.synced", "shadow pages synced", MMU(nested.synced) },
+		      { "mmu.nested.unsynced", "left to get out of sync", MMU(nested.unsynced) },
+		      { "mmu.nested.zapped", "shadow pages zapped", MMU(nested.zapped) },
+		      { "mmu.nested.4k", "entries of 4 KiB set", MMU(nested.s4k) },
+		      { "mmu.nested.2m", "entries of 2 MiB set", MMU(nested.s2m) },
+		      { "mmu.nested.1g", "entries of 1 GiB set", MMU(nested.s1g) } },
+	  .none = "Nothing was done for guests of the guest." },
+	{ .title = "Accesses to control registers",
+	  .events = { { "cr.cr0.read", "CR0 read", CR(ES_CR0, read) },
+		      { "cr.cr0.write", "CR0 written", CR(ES_CR0, write) },
+		      { "cr.cr3.read", "CR3 read", CR(ES_CR3, read) },
+		      { "cr.cr3.write", "CR3 written", CR(ES_CR3, write) },
+		      { "cr.cr4.read", "CR4 read", CR(ES_CR4, read) },
+		      { "cr.cr4.write", "CR4 written", CR(ES_CR4, write) },
+		      { "cr.cr8.read", "CR8 read", CR(ES_CR8, read) },
+		      { "cr.cr8.write", "CR8 written", CR(ES_CR8, write) } } },
 };
 
 static uint64_t value(const struct es_page *pg, const struct event *e, size_t side)
@@ -97,6 +100,16 @@ static bool group_known(const struct es_page *pg, const struct group *g)
 		if (event_known(pg, event_at(g, k)))
 			return true;
 	return false;
+}
+
+/* All that is known of it is 0, and there are words for that. */
+static bool group_none(const struct es_page *pg, const struct group *g)
+{
+	for (size_t k = 0; event_at(g, k); k++)
+		for (size_t i = 0; i < pg->p->compare.n_sides; i++)
+			if (value(pg, event_at(g, k), i) != 0 && value(pg, event_at(g, k), i) != ES_NONE)
+				return false;
+	return g->none && group_known(pg, g);
 }
 
 static void event_row(const struct es_page *pg, const struct event *e, size_t from, size_t to)
@@ -182,7 +195,7 @@ static void write_events(const struct es_page *pg, size_t from, size_t to)
 	es_page_table(pg->f, "What KVM’s MMU did", "numbers events", to - from);
 	head(pg, from, to);
 	for (size_t g = 0; g < ES_ARRAY_SIZE(groups); g++) {
-		if (!group_known(pg, &groups[g]))
+		if (!group_known(pg, &groups[g]) || group_none(pg, &groups[g]))
 			continue;
 		fprintf(pg->f, "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", width);
 		es_html_escape(pg->f, groups[g].title);
@@ -209,6 +222,9 @@ void es_report_events(const struct es_page *pg)
 	}
 	for (size_t from = 0; from < n; from += ES_REPORT_COLUMNS)
 		write_events(pg, from, from + ES_REPORT_COLUMNS < n ? from + ES_REPORT_COLUMNS : n);
+	for (size_t g = 0; g < ES_ARRAY_SIZE(groups); g++)
+		if (group_none(pg, &groups[g]))
+			fprintf(pg->f, "<p class=\"note\">%s</p>\n", groups[g].none);
 	not_measured(pg);
 	fputs("</section>\n", pg->f);
 }

@@ -202,12 +202,17 @@ static void share_plot(const struct es_page *pg, size_t side, const struct panel
 
 /* --- the panels --- */
 
+/* Time 0 is when the VM was first seen: recorders are started before, some sooner than others. */
 static void measure_panel(const struct es_run_vm *vm, struct panel *pa)
 {
+	uint64_t origin;
+
 	pa->n = es_report_points(vm, pa->points, POINTS_MAX);
+	origin = pa->n ? (uint64_t)begin_of(&pa->points[0]) : 0;
 	pa->peak = -1;
 	pa->span_s = 0;
 	for (size_t i = 0; i < pa->n; i++) {
+		pa->points[i].at_ns -= origin < pa->points[i].at_ns ? origin : pa->points[i].at_ns;
 		pa->peak = fmax(pa->peak, exit_rate(&pa->points[i]));
 		pa->span_s = fmax(pa->span_s, (double)pa->points[i].at_ns / 1e9);
 	}
@@ -272,7 +277,9 @@ static void legend(const struct es_page *pg, bool common)
 	      "6H22\"/></svg>"
 	      "and of the time in exits</li>\n</ul>\n",
 	      pg->f);
-	fprintf(pg->f, "<p class=\"note\">Each step is an interval of the recording.%s</p>\n",
+	fprintf(pg->f,
+		"<p class=\"note\">Each step is an interval of the recording; time begins when the VM was "
+		"first seen in it.%s</p>\n",
 		n < 2	 ? ""
 		: common ? " All runs are drawn on the same axes."
 			 : " All runs have the same scale; time axes differ, since the runs are of very "
@@ -292,7 +299,7 @@ int es_report_lines(const struct es_page *pg)
 		measure_panel(c->sides[i].vm, &panels[i]);
 		top = fmax(top, panels[i].peak);
 	}
-	y = es_scale_nice(top, 3);
+	y = es_scale_nice(top, 4);
 	fputs("<section>\n", pg->f);
 	es_page_heading(pg, 0, "time", "Over time");
 	legend(pg, common_axis(panels, c->n_sides));

@@ -8,6 +8,9 @@
 #include <exitstat/report.h>
 #include <exitstat/util.h>
 
+/* Columns of a label that are shown whole where room is short. */
+#define LABEL_WIDTH 24
+
 #ifndef ES_VERSION
 #define ES_VERSION "unknown"
 #endif
@@ -99,10 +102,20 @@ size_t es_page_colour(const struct es_page *pg, size_t side)
 	return (size_t)(pg->p->compare.sides[side].run - pg->r->runs);
 }
 
+void es_page_label(FILE *f, const struct es_run *run)
+{
+	char clean[ES_CELL_MAX];
+	bool whole = es_text_clean(clean, sizeof(clean), run->label, true) <= LABEL_WIDTH;
+
+	fputs(whole ? "<span class=\"label\">" : "<span>", f);
+	es_html_escape(f, clean);
+	fputs("</span>", f);
+}
+
 void es_page_run(const struct es_page *pg, size_t side)
 {
 	fprintf(pg->f, "<span class=\"swatch r%zu\"></span>", es_page_colour(pg, side));
-	es_html_text(pg->f, pg->p->compare.sides[side].run->label);
+	es_page_label(pg->f, pg->p->compare.sides[side].run);
 }
 
 void es_page_cell(const struct es_page *pg, size_t side, bool zero)
@@ -153,7 +166,8 @@ void es_page_run_column(const struct es_page *pg)
 		width = w > width ? w : width;
 	}
 	/* Longer ones end in an ellipsis; the title attribute has them whole. */
-	fprintf(pg->f, "<col style=\"width:min(%uch,38vw)\"/>", (width < 24 ? width : 24) + 3);
+	fprintf(pg->f, "<col style=\"width:min(%uch,38vw)\"/>",
+		(width < LABEL_WIDTH ? width : LABEL_WIDTH) + 3);
 }
 
 void es_page_run_head(const struct es_page *pg, size_t side)
@@ -194,7 +208,7 @@ static void write_key(FILE *f, const struct es_report *r)
 	fputs("<ul class=\"key\">\n", f);
 	for (size_t i = 0; i < r->n_runs; i++) {
 		fprintf(f, "<li><span class=\"swatch r%zu\"></span>", i);
-		es_html_text(f, r->runs[i].label);
+		es_page_label(f, &r->runs[i]);
 		fputs("</li>\n", f);
 	}
 	fputs("</ul>\n", f);
@@ -246,7 +260,7 @@ static void write_remarks(const struct es_page *pg)
 	fputs("<aside class=\"remarks\">\n<p><strong>Mind when reading these numbers</strong> (", pg->f);
 	for (size_t i = 0; i < c->n_sides; i++) {
 		fprintf(pg->f, "%s%c is ", i ? ", " : "", (char)('A' + i));
-		es_html_text(pg->f, c->sides[i].run->label);
+		es_page_label(pg->f, c->sides[i].run);
 	}
 	fputs("):</p>\n<ul>\n", pg->f);
 	for (size_t i = 0; i < c->n_warnings; i++) {

@@ -285,7 +285,7 @@ static void file_table(FILE *f, const struct es_report *r)
 	fputs("<thead><tr><td></td>", f);
 	for (size_t i = 0; i < r->n_runs; i++) {
 		fprintf(f, "<th scope=\"col\" class=\"num\"><span class=\"swatch r%zu\"></span>", i);
-		es_html_text(f, r->runs[i].label);
+		es_page_label(f, &r->runs[i]);
 		fputs("</th>", f);
 	}
 	fputs("</tr></thead>\n<tbody>\n<tr><th scope=\"row\">Snapshots in the file</th>", f);

@@ -11,17 +11,16 @@
 #define ALIKE 0.05
 #define ABOUT 0.75
 
-/* "<b>name</b>" */
-static void strong(FILE *f, const char *text)
+static void say_run(const struct es_page *pg, size_t side)
 {
-	fputs("<strong>", f);
-	es_html_text(f, text);
-	fputs("</strong>", f);
+	es_page_label(pg->f, pg->p->compare.sides[side].run);
 }
 
-static const char *label_of(const struct es_page *pg, size_t side)
+static void say_run_strong(const struct es_page *pg, size_t side)
 {
-	return pg->p->compare.sides[side].run->label;
+	fputs("<strong>", pg->f);
+	say_run(pg, side);
+	fputs("</strong>", pg->f);
 }
 
 /* "a", "a and b", "a, b and c" */
@@ -37,7 +36,9 @@ static void one_run(const struct es_page *pg)
 	const struct es_run *run = c->sides[0].run;
 	char buf[ES_CELL_MAX], sentence[ES_PAGING_SENTENCE];
 
-	strong(pg->f, vm->name);
+	fputs("<strong>", pg->f);
+	es_html_text(pg->f, vm->name);
+	fputs("</strong>", pg->f);
 	if (c->total.side[0].count == ES_NONE) {
 		fputs(" ran on a KVM that reports no exits, so none were counted.", pg->f);
 		return;
@@ -97,32 +98,42 @@ static void say_explained(const struct es_page *pg, size_t side)
 		fputs(".", pg->f);
 }
 
+/* "X exits 3.2 times as often as Y", "X has 40% less exits than Y" */
+static void say_ratio(const struct es_page *pg, size_t side)
+{
+	double ratio = pg->p->compare.total.side[side].ratio;
+	bool total = pg->r->per == ES_PER_TOTAL;
+
+	say_run_strong(pg, side);
+	if (ratio > 1)
+		fprintf(pg->f, total ? " has %.*f times the exits of " : " exits %.*f times as often as ",
+			ratio < 9.95 ? 1 : 0, ratio);
+	else
+		fprintf(pg->f, total ? " has %.0f%% fewer exits than " : " exits %.0f%% less often than ",
+			(1 - ratio) * 100);
+	say_run_strong(pg, 0);
+}
+
 static void say_difference(const struct es_page *pg)
 {
 	const struct es_compare *c = &pg->p->compare;
 	size_t other = most_different(c);
-	double ratio = c->total.side[other].ratio;
 	char a[ES_CELL_MAX], b[ES_CELL_MAX];
 
 	if (c->total.side[0].n < 0) {
 		fputs("Exits were not measured in ", pg->f);
-		strong(pg->f, label_of(pg, 0));
+		say_run_strong(pg, 0);
 		fputs(", so there is nothing to compare with.", pg->f);
 		return;
 	}
-	es_report_say_n(a, c->total.side[0].n, pg->r->per);
 	if (!other) {
-		fprintf(pg->f, "The %zu runs exit alike, about %s.", c->n_sides, a);
+		fprintf(pg->f, "The %zu runs exit alike, about %s.", c->n_sides,
+			es_report_say_n(a, c->total.side[0].n, pg->r->per));
 		return;
 	}
-	strong(pg->f, label_of(pg, other));
-	es_report_say_n(b, c->total.side[other].n, pg->r->per);
-	if (ratio > 1)
-		fprintf(pg->f, " exits %.*f times as often as ", ratio < 9.95 ? 1 : 0, ratio);
-	else
-		fprintf(pg->f, " exits %.0f%% less than ", (1 - ratio) * 100);
-	strong(pg->f, label_of(pg, 0));
-	fprintf(pg->f, ": %s against %s.", b, a);
+	say_ratio(pg, other);
+	fprintf(pg->f, ": %s against %s.", es_report_fmt_n(b, c->total.side[other].n, pg->r->per),
+		es_report_say_n(a, c->total.side[0].n, pg->r->per));
 	say_explained(pg, other);
 }
 
@@ -133,7 +144,7 @@ static void say_share(const struct es_page *pg, size_t side, const char *of)
 
 	es_html_escape(pg->f, es_fmt_share(buf, pg->p->compare.sides[side].paging.exit_share));
 	fprintf(pg->f, "%s in ", of);
-	es_html_text(pg->f, label_of(pg, side));
+	say_run(pg, side);
 }
 
 static void say_paging(const struct es_page *pg)

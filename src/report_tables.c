@@ -241,7 +241,7 @@ static void explain_columns(const struct es_page *pg)
 	if (c->n_sides < 2)
 		return;
 	fputs("<p class=\"note\">The ratio is to ", pg->f);
-	es_html_text(pg->f, c->sides[0].run->label);
+	es_page_label(pg->f, c->sides[0].run);
 	fputs(", in ", pg->f);
 	fputs(es_report_unit(pg->r->per), pg->f);
 	fputs("; “explains” is the row’s part in the difference of the totals, which adds up to 100%.</p>\n",

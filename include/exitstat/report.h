@@ -110,6 +110,8 @@ void es_page_run_head(const struct es_page *pg, size_t side);
 void es_page_table(FILE *f, const char *label, const char *classes, size_t n_sides);
 void es_page_table_end(FILE *f);
 size_t es_page_colour(const struct es_page *pg, size_t side);
+/* A run's label in running text: not broken at its hyphens, unless it is long. */
+void es_page_label(FILE *f, const struct es_run *run);
 /* The swatch and the label of a side. */
 void es_page_run(const struct es_page *pg, size_t side);
 /* <td>: text right-aligned, with data-side and one more data-* attribute; "not measured" for unknown. */

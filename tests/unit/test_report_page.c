@@ -267,7 +267,7 @@ static void one_run_is_not_compared(void **state)
 	has(page, "<h1>Why guest1 exits</h1>");
 	has(page, "2,583 times");
 	has(page, "data-count=\"1462\">1,462</td>");
-	has(page, "data-time-ns=\"380000000\">380ms</td>");
+	has(page, "data-time-ns=\"380000000\" data-time-ns-per=\"38000000\">380ms</td>");
 	has_not(page, "data-ratio");
 	has_not(page, "data-explained");
 	has(page, "<tr data-total=\"total\">");
