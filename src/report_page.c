@@ -102,20 +102,32 @@ size_t es_page_colour(const struct es_page *pg, size_t side)
 	return (size_t)(pg->p->compare.sides[side].run - pg->r->runs);
 }
 
-void es_page_label(FILE *f, const struct es_run *run)
+/* colour: of the swatch before it; none: ES_SIDES_MAX. They stay on one line unless the label is long. */
+static void label_with(FILE *f, const struct es_run *run, size_t colour)
 {
 	char clean[ES_CELL_MAX];
 	bool whole = es_text_clean(clean, sizeof(clean), run->label, true) <= LABEL_WIDTH;
 
 	fputs(whole ? "<span class=\"label\">" : "<span>", f);
+	if (colour < ES_SIDES_MAX)
+		fprintf(f, "<span class=\"swatch r%zu\"></span>", colour);
 	es_html_escape(f, clean);
 	fputs("</span>", f);
 }
 
+void es_page_label(FILE *f, const struct es_run *run)
+{
+	label_with(f, run, ES_SIDES_MAX);
+}
+
+void es_page_swatch(FILE *f, const struct es_report *r, size_t run)
+{
+	label_with(f, &r->runs[run], run);
+}
+
 void es_page_run(const struct es_page *pg, size_t side)
 {
-	fprintf(pg->f, "<span class=\"swatch r%zu\"></span>", es_page_colour(pg, side));
-	es_page_label(pg->f, pg->p->compare.sides[side].run);
+	es_page_swatch(pg->f, pg->r, es_page_colour(pg, side));
 }
 
 void es_page_cell(const struct es_page *pg, size_t side, bool zero)
@@ -207,8 +219,8 @@ static void write_key(FILE *f, const struct es_report *r)
 {
 	fputs("<ul class=\"key\">\n", f);
 	for (size_t i = 0; i < r->n_runs; i++) {
-		fprintf(f, "<li><span class=\"swatch r%zu\"></span>", i);
-		es_page_label(f, &r->runs[i]);
+		fputs("<li>", f);
+		es_page_swatch(f, r, i);
 		fputs("</li>\n", f);
 	}
 	fputs("</ul>\n", f);

@@ -284,8 +284,8 @@ static void file_table(FILE *f, const struct es_report *r)
 	es_page_table(f, "The recordings", "facts", r->n_runs);
 	fputs("<thead><tr><td></td>", f);
 	for (size_t i = 0; i < r->n_runs; i++) {
-		fprintf(f, "<th scope=\"col\" class=\"num\"><span class=\"swatch r%zu\"></span>", i);
-		es_page_label(f, &r->runs[i]);
+		fputs("<th scope=\"col\" class=\"num\">", f);
+		es_page_swatch(f, r, i);
 		fputs("</th>", f);
 	}
 	fputs("</tr></thead>\n<tbody>\n<tr><th scope=\"row\">Snapshots in the file</th>", f);

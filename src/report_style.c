@@ -121,7 +121,7 @@ const char es_report_css[] =
 ".bars col.value{width:74px}.latency{min-width:560px}\n"
 ".bars th small{display:block;margin:0}\n"
 ".measured dl{display:block}.measured dd{margin:0 0 8px}\n"
-".facts td{min-width:110px}}\n"
+".facts td{min-width:110px}.numbers tbody th[scope=row]{white-space:normal;min-width:118px}}\n"
 "@media print{\n"
 "@page{size:A4 landscape;margin:14mm}\n"
 "body{font-size:10.5pt}main,footer{max-width:none;padding:0}header{padding-top:0}\n"

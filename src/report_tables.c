@@ -6,6 +6,9 @@
 #include <exitstat/report.h>
 #include <exitstat/util.h>
 
+/* Totals that differ by a smaller part have no difference to speak of. */
+#define ALIKE 0.05
+
 static void count_cell(const struct es_page *pg, const struct es_compare_row *row, size_t side)
 {
 	es_page_count(pg, side, "data-count", row->side[side].count);
@@ -41,7 +44,13 @@ static void ratio_cell(const struct es_page *pg, const struct es_compare_row *ro
 	es_page_cell_end(pg->f, ratio >= 0 ? buf : row->side[0].n >= 0 && row->side[side].n >= 0 ? "" : NULL);
 }
 
-static void part_cell(const struct es_page *pg, size_t side, const char *data, double part)
+/* What explains next to nothing explains it by thousands of percent: not shown, but in data-*. */
+static bool alike(double a, double b)
+{
+	return fabs(a - b) < ALIKE * fmax(a, b);
+}
+
+static void part_cell(const struct es_page *pg, size_t side, const char *data, double part, bool shown)
 {
 	char buf[ES_CELL_MAX];
 
@@ -49,17 +58,22 @@ static void part_cell(const struct es_page *pg, size_t side, const char *data, d
 	es_html_data_double(pg->f, data, part);
 	/* The minus sign is as wide as a digit. */
 	snprintf(buf, sizeof(buf), "%s%.1f%%", part <= -0.0005 ? "−" : "", fabs(part) * 100);
-	es_page_cell_end(pg->f, isfinite(part) ? buf : NULL);
+	es_page_cell_end(pg->f, !shown ? "" : isfinite(part) ? buf : NULL);
 }
 
 static void explained_cell(const struct es_page *pg, const struct es_compare_row *row, size_t side)
 {
-	part_cell(pg, side, "data-explained", row->side[side].explained);
+	const struct es_compare_cell *total = pg->p->compare.total.side;
+
+	part_cell(pg, side, "data-explained", row->side[side].explained, !alike(total[side].n, total[0].n));
 }
 
 static void explained_time_cell(const struct es_page *pg, const struct es_compare_row *row, size_t side)
 {
-	part_cell(pg, side, "data-explained-time", row->side[side].explained_time);
+	const struct es_compare_cell *total = pg->p->compare.total.side;
+
+	part_cell(pg, side, "data-explained-time", row->side[side].explained_time,
+		  !alike(total[side].ns, total[0].ns));
 }
 
 static void share_cell(const struct es_page *pg, size_t side, uint64_t part, uint64_t whole)
@@ -244,7 +258,8 @@ static void explain_columns(const struct es_page *pg)
 	es_page_label(pg->f, c->sides[0].run);
 	fputs(", in ", pg->f);
 	fputs(es_report_unit(pg->r->per), pg->f);
-	fputs("; “explains” is the row’s part in the difference of the totals, which adds up to 100%.</p>\n",
+	fputs("; “explains” is the row’s part in the difference of the totals, which adds up to 100%; empty "
+	      "where these differ by less than 5%.</p>\n",
 	      pg->f);
 }
 

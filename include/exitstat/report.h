@@ -112,7 +112,9 @@ void es_page_table_end(FILE *f);
 size_t es_page_colour(const struct es_page *pg, size_t side);
 /* A run's label in running text: not broken at its hyphens, unless it is long. */
 void es_page_label(FILE *f, const struct es_run *run);
-/* The swatch and the label of a side. */
+/* The same after the swatch of its colour. */
+void es_page_swatch(FILE *f, const struct es_report *r, size_t run);
+/* The same of a side. */
 void es_page_run(const struct es_page *pg, size_t side);
 /* <td>: text right-aligned, with data-side and one more data-* attribute; "not measured" for unknown. */
 /* A <td> of that side, up to where data-* and '>' follow; and the rest: text escaped, NULL not measured. */
