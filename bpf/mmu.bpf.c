@@ -85,28 +85,29 @@ static __always_inline void count(__u32 event)
  * Is the vCPU's page table of the moment a shadow of what a nested hypervisor keeps in its
  * EPT or NPT? KVM has an MMU of its own for that (guest_mmu).
  */
-static __always_inline bool shadows_nested(struct kvm_vcpu *vcpu)
+static __always_inline bool shadows_nested(__u64 vcpu, __u64 mmu)
 {
-	struct kvm_mmu *mmu, *guest_mmu = (void *)vcpu + bpf_core_field_offset(vcpu->arch.guest_mmu);
+	struct kvm_mmu *m = (void *)mmu;
 
-	if (bpf_core_read(&mmu, sizeof(mmu), &vcpu->arch.mmu) || mmu != guest_mmu)
+	if (mmu != vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.guest_mmu))
 		return false;
-	if (!bpf_core_field_exists(mmu->root_role))
+	if (!bpf_core_field_exists(m->root_role))
 		return false;
-	return !BPF_CORE_READ_BITFIELD_PROBED(mmu, root_role.direct);
+	return !BPF_CORE_READ_BITFIELD_PROBED(m, root_role.direct);
 }
 
 /* As count(); nested is the event's twin for a vCPU that shadows a nested hypervisor's tables. */
 static __always_inline void count_by_mmu(__u32 event, __u32 nested)
 {
-	__u64 vcpu;
+	__u64 vcpu, mmu = 0;
 	struct es_slot *slot = slot_of_current(&vcpu);
 
 	if (!slot) {
 		count_process(event);
 		return;
 	}
-	if (shadows_nested((void *)vcpu))
+	bpf_core_read(&mmu, sizeof(mmu), &((struct kvm_vcpu *)vcpu)->arch.mmu);
+	if (shadows_nested(vcpu, mmu))
 		event = nested;
 	add_one(slot->mmu, ES_MMU_EVENTS, event);
 }
@@ -150,7 +151,7 @@ int BPF_PROG(kvm_page_fault, struct kvm_vcpu *vcpu, __u64 addr, __u64 error_code
 	if ((event == ES_MMU_FAULT_SHADOW || (slot->isa != ISA_VMX && code == SVM_NPF)) &&
 	    error_code & PFERR_RSVD)
 		event = ES_MMU_FAULT_MMIO;
-	else if (shadows_nested(vcpu))
+	else if (shadows_nested((__u64)vcpu, (__u64)vcpu->arch.mmu))
 		event = ES_MMU_NESTED_FAULTS;
 	add_one(slot->mmu, ES_MMU_EVENTS, event);
 	return 0;

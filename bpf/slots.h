@@ -25,8 +25,8 @@ __u32 cpu_slot[CPU_CACHE];
 /* The vCPU that the current thread has loaded: KVM hangs its preempt notifier on the task. */
 static __always_inline __u64 current_vcpu(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct hlist_node *first = BPF_CORE_READ(task, preempt_notifiers.first);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct hlist_node *first = task->preempt_notifiers.first;
 
 	if (!first)
 		return 0;
