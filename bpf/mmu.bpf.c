@@ -235,14 +235,17 @@ int BPF_PROG(kvm_mmu_split_huge_page, __u64 gfn, __u64 spte, int level, int erro
 	return 0;
 }
 
+/*
+ * --mmu full: each comes once a fault or more often, and says little that the others do not. Walks come for
+ * each instruction that KVM emulates, too, if only to skip it on a CPU that does not save the next RIP.
+ */
+
 SEC("tp_btf/kvm_mmu_pagetable_walk")
 int BPF_PROG(kvm_mmu_pagetable_walk)
 {
 	count_by_mmu(ES_MMU_GUEST_WALKS, ES_MMU_NESTED_GUEST_WALKS);
 	return 0;
 }
-
-/* --mmu full: each comes once a fault or more often, and says little that the others do not. */
 
 SEC("tp_btf/kvm_mmu_spte_requested")
 int BPF_PROG(kvm_mmu_spte_requested)

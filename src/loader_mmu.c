@@ -35,7 +35,7 @@ static const struct tracepoint {
 	{ "kvm_mmu_set_spte", false, SIZES(SPTES_) | SIZES(NESTED_) },
 	{ "kvm_mmu_zap_all_fast", false, EVENT(ZAP_ALL) },
 	{ "kvm_mmu_split_huge_page", false, EVENT(HUGE_SPLITS) },
-	{ "kvm_mmu_pagetable_walk", false, EVENT(GUEST_WALKS) | EVENT(NESTED_GUEST_WALKS) },
+	{ "kvm_mmu_pagetable_walk", true, EVENT(GUEST_WALKS) | EVENT(NESTED_GUEST_WALKS) },
 	{ "kvm_mmu_spte_requested", true, EVENT(SPTE_REQUESTS) },
 	{ "kvm_tdp_mmu_spte_changed", true, EVENT(TDP_CHANGES) },
 	{ "fast_page_fault", true, EVENT(FAST_ATTEMPTS) },

@@ -49,7 +49,7 @@ struct es_nested_mmu {
 };
 struct es_mmu {
 	struct es_faults faults;
-	uint64_t guest_walks;
+	uint64_t guest_walks; /* only with exitstatd --mmu full */
 	struct es_shadow_pages shadow_pages;
 	struct es_sptes sptes;
 	uint64_t zap_all, huge_splits;
