@@ -117,6 +117,8 @@ static __always_inline void count_by_page(struct kvm_mmu_page *sp, __u32 event, 
 {
 	bool tdp = false;
 
+	if (!sp) /* never; but the verifier of 6.12 and newer asks */
+		return;
 	if (bpf_core_field_exists(sp->tdp_mmu_page))
 		tdp = sp->tdp_mmu_page;
 	if (!tdp && BPF_CORE_READ_BITFIELD_PROBED(sp, role.guest_mode))
