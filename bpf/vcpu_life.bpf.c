@@ -20,7 +20,11 @@ static __noinline int forget_vm(struct es_slot *slot, __u32 idx)
 
 	bpf_map_delete_elem(&vms, &kvm);
 	process = bpf_map_lookup_elem(&processes, &tgid);
-	if (process && __sync_sub_and_fetch(process, ES_PROCESS_ONE + idx + 1) == 0)
+	if (!process)
+		return 0;
+	/* Kernels before 5.12 can add, but not tell the sum. */
+	__sync_fetch_and_add(process, -(ES_PROCESS_ONE + idx + 1));
+	if (!*process)
 		bpf_map_delete_elem(&processes, &tgid);
 	return 0;
 }

@@ -131,14 +131,12 @@ int es_share_maps(struct bpf_object *to, struct bpf_object *from)
 static int learn_layout(struct es_mmu_programs *p, struct bpf_object *life)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	uint64_t layout[ES_PFS / 2];
-	const uint32_t *pf = (const uint32_t *)layout;
-	uint32_t key = 0;
+	uint32_t pf[ES_PFS] = { 0 }, key = 0; /* struct es_layout of bpf/maps.h */
 	int r = bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.note_layout), &opts);
 
 	if (r)
 		return r;
-	r = bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(life, "layout"), &key, layout);
+	r = bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(life, "layout"), &key, pf);
 	for (size_t i = 0; !r && i < ES_PFS; i++)
 		p->measured.pf[i] = pf[i] != 0;
 	return r;

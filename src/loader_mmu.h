@@ -14,7 +14,7 @@
 /* What is measured, as a snapshot shows it: the rest is null. */
 struct es_mmu_measured {
 	uint64_t events; /* a bit an enum es_mmu_event */
-	bool cr; /* by kvm_cr, or (SVM) by exit code */
+	bool cr;	 /* by kvm_cr, or (SVM) by exit code */
 	bool pf[ES_PFS];
 };
 
