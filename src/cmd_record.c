@@ -103,9 +103,10 @@ static void show_progress(struct recorder *rec)
 	es_fmt_time(whole, rec->args->for_ns, st.utf8);
 	es_fmt_rate(rate, rec->rate, &st);
 	snprintf(text, sizeof(text),
-		 "recording: %.16s%s%.16s, %.16s exits/s, %.24s looks, %.16s; Ctrl-C ends it", gone,
+		 "recording: %.16s%s%.16s, %.16s exits/s, %.24s look%s, %.16s; Ctrl-C ends it", gone,
 		 rec->args->for_ns ? " of " : "", rec->args->for_ns ? whole : "", rate,
-		 es_fmt_group(looks, rec->file.looks), es_fmt_bytes(bytes, rec->file.bytes));
+		 es_fmt_group(looks, rec->file.looks), rec->file.looks == 1 ? "" : "s",
+		 es_fmt_bytes(bytes, rec->file.bytes));
 	if (st.width && strlen(text) >= st.width)
 		text[st.width - 1] = '\0';
 	fprintf(stderr, "\r%s\033[K", text);

@@ -147,7 +147,10 @@ static int fill_reasons(struct es_compare *c)
 
 static void add_up(uint64_t *sum, uint64_t v)
 {
-	*sum = *sum == ES_NONE || v == ES_NONE ? ES_NONE : *sum + v;
+	if (*sum == ES_NONE || v == ES_NONE)
+		*sum = ES_NONE;
+	else
+		*sum = *sum < ES_NONE - 1 - v ? *sum + v : ES_NONE - 1;
 }
 
 /* Of the reasons, so that classes sum to the same as those. */

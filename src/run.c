@@ -25,7 +25,6 @@
 struct group {
 	struct es_run_vm vm;
 	size_t look; /* to which the last point belongs */
-	bool span_known;
 	struct group *next;
 };
 
@@ -105,7 +104,6 @@ static struct group *group_of(struct fold *f, const char *name)
 		return NULL;
 	es_counts_init(&g->vm.counts);
 	g->vm.name = strdup(name);
-	g->span_known = true;
 	if (!g->vm.name || !tsearch(g, &f->by_name, compare_groups)) {
 		vm_clear(&g->vm);
 		free(g);
@@ -336,10 +334,8 @@ static uint64_t lived(const struct fold *f, const struct life *l)
 static int add_life(struct fold *f, const struct life *l, struct es_vm *vm)
 {
 	struct group *g = l->group;
-	uint64_t span = lived(f, l);
 
-	g->span_known = g->span_known && span != ES_NONE;
-	g->vm.span_ns = g->span_known ? g->vm.span_ns + span : ES_NONE;
+	add_known(&g->vm.span_ns, lived(f, l));
 	g->vm.paging = vm->paging;
 	g->vm.nested |= vm->nested;
 	g->vm.n_vcpus = vm->n_vcpus;

@@ -214,6 +214,20 @@ whole() {
 	grep -q "clock went back" "$dir/said"
 }
 
+@test "record: a daemon that is slow to answer is waited for in silence" {
+	serve "$recording"
+	in_background "$exitstat" record -i 0.1 -o "$out"
+	lines_of "$out" 2
+	kill -STOP "$daemon"
+	sleep 1.5
+	kill -CONT "$daemon"
+	lines_of "$out" $(($(wc -l <"$out") + 3))
+	kill -TERM "$background"
+	ended 0
+	[ ! -s "$dir/said" ]
+	whole "$out"
+}
+
 @test "record: a daemon that hangs cannot keep it from ending" {
 	local began
 	serve "$recording"
@@ -404,6 +418,8 @@ sums_up() {
 	refused "$dir/none" "cannot read $dir/none: No such file"
 	printf '%100000s\n' '' | tr ' ' '[' >"$dir/x"
 	refused "$dir/x" "$dir/x:1: not JSON"
+	"$exitstat" compare "$nested" "$nested" --format json >"$dir/x"
+	refused "$dir/x" "$dir/x:1: schema 'exitstat-compare/1' is not exitstat/1"
 	run -2 "$exitstat" compare "$nested"
 	run -2 "$exitstat" compare "$nested" "$shadow" "$shadow"
 	run -2 "$exitstat" compare "$nested" "$shadow" --per minute
