@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <exitstat/diff.h>
 #include <exitstat/util.h>
 
 #define NS_PER_S     1e9
@@ -270,7 +271,7 @@ static void warn_of_run(struct es_compare *c, size_t i)
 	} losses[] = {
 		{ h->dropped, "of vCPUs beyond the table's size" },
 		{ h->missed, "skipped by the kernel" },
-		{ h->unattributed, "of no known vCPU" },
+		{ es_unattributed_other(h), "of no known vCPU" },
 		{ h->read_errors, "unreadable" },
 	};
 

@@ -205,6 +205,12 @@ int es_diff(const struct es_snapshot *a, const struct es_snapshot *b, struct es_
 	return 0;
 }
 
+uint64_t es_unattributed_other(const struct es_health_counts *h)
+{
+	return h->unattributed_mmu == ES_NONE ? h->unattributed
+					      : es_diff_u64(h->unattributed_mmu, h->unattributed);
+}
+
 double es_per_second(uint64_t count, uint64_t interval_ns)
 {
 	if (count == ES_NONE || interval_ns == ES_NONE || !interval_ns)

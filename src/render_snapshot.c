@@ -236,8 +236,7 @@ static void write_losses(FILE *f, const struct es_health_counts *h, const struct
 	} losses[] = {
 		{ h->dropped, "of vCPUs beyond the table's size" },
 		{ h->missed, "skipped by the kernel" },
-		{ h->unattributed_mmu, "of the MMU and of no known VM" },
-		{ es_diff_u64(h->unattributed_mmu, h->unattributed), "of no known vCPU" },
+		{ es_unattributed_other(h), "of no known vCPU" },
 		{ h->read_errors, "unreadable" },
 	};
 	char count[ES_CELL_MAX];
@@ -254,6 +253,17 @@ static void write_losses(FILE *f, const struct es_health_counts *h, const struct
 		fprintf(f, ": events missing above, see `exitstat status`%s\n", es_sgr(ES_SGR_OFF, st));
 }
 
+/* Nothing to mend, so no warning: but the numbers of the paging view have to add up. */
+static void write_strays(FILE *f, const struct es_health_counts *h, const struct es_style *st)
+{
+	char count[ES_CELL_MAX];
+
+	if (h->unattributed_mmu && h->unattributed_mmu != ES_NONE)
+		fprintf(f, "\n%s%s MMU events belong to no VM: kernel threads' zaps, mostly%s\n",
+			es_sgr(ES_SGR_DIM, st), es_fmt_group(count, h->unattributed_mmu),
+			es_sgr(ES_SGR_OFF, st));
+}
+
 int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
 		       const struct es_style *st)
 {
@@ -265,6 +275,8 @@ int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_sna
 			s->taken.interval_ns == ES_NONE ? "No VM has been seen yet." : "No VM ran.");
 	for (size_t i = 0; i < s->n_vms && !r; i++)
 		r = render_vm(f, s, s->vms[i], v, st);
+	if (v->paging)
+		write_strays(f, &s->health, st);
 	write_losses(f, &s->health, st);
 	return r;
 }

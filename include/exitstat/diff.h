@@ -22,6 +22,12 @@ int es_diff(const struct es_snapshot *a, const struct es_snapshot *b, struct es_
 /* Counter difference with the rules above. */
 uint64_t es_diff_u64(uint64_t a, uint64_t b);
 
+/*
+ * Of the events that belong to nobody, those that are missed in somebody's exits or times. MMU events are not among
+ * them: that a kernel thread's zaps are nobody's is as it should be.
+ */
+uint64_t es_unattributed_other(const struct es_health_counts *h);
+
 /* count per second over interval_ns; 0 when the interval is 0 or unknown or the count unknown. */
 double es_per_second(uint64_t count, uint64_t interval_ns);
 /* part / whole as 0…1; negative when either is unknown or whole is 0. */
