@@ -404,7 +404,7 @@ sums_up() {
 	refused "$dir/x" "$dir/x:32: exits of VM vm-1 go back: CPUID from 5600 to 1"
 	: >"$dir/x"
 	refused "$dir/x" "$dir/x:1: no snapshot in it"
-	head -c 100000 /dev/urandom >"$dir/x"
+	{ echo -n x && head -c 100000 /dev/urandom; } >"$dir/x" # not first a newline: that would be an empty line
 	refused "$dir/x" "$dir/x:1: "
 	cp "$exitstat" "$dir/x"
 	refused "$dir/x" "$dir/x:1: not JSON"
