@@ -51,6 +51,18 @@ ftrace_reasons()
 		END { for (c in n) print c, n[c] }' | sort -n
 }
 
+# settled VM...: waits until these VMs (names or pids) are shown as ended, so that their counts are the final ones: a daemon
+# that has just taken a costly look does not take the next one at once.
+settled()
+{
+	local vm
+
+	for vm in "$@"; do
+		wait_for 20 all_ended "$vm" || echo "# $vm is not shown as ended"
+	done
+}
+all_ended() { exitstat snapshot --vm "$1" --format json | jq -e '[.vms[].state == "ended"] | all and length > 0'; }
+
 # same NAME A B: one test, the two texts are equal and not empty.
 same()
 {
