@@ -64,7 +64,7 @@ static bool is_going(const struct collector *c)
 
 static int attach(struct collector *c, const char *build)
 {
-	uint64_t begin = es_monotonic_ns();
+	uint64_t begin = es_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	int r;
 
 	/* Also if it fails: the same build fails again, another one may not. */
@@ -76,7 +76,7 @@ static int attach(struct collector *c, const char *build)
 	r = es_loader_attach_exits(c->loader, c->host.isa, c->failure, sizeof(c->failure));
 	if (!r)
 		es_kernel_compare_attached(c->kernel);
-	c->src.aside_ns += es_monotonic_ns() - begin;
+	c->src.aside_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	return r;
 }
 

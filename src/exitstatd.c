@@ -40,6 +40,7 @@ struct daemon {
 	struct es_server *server;
 	uint64_t started_ns, next_tick_ns;
 	uint64_t sampled_ns, samples, cost_ns, cost_max_ns; /* when the last sample ended, and costs */
+	uint64_t work_ns; /* CPU time of the last sample: waiting for a busy CPU is no reason to look less often */
 	uint64_t vcpus_until_ns;
 	int sample_error; /* the last one, so that it is said once */
 	bool ready;
@@ -50,7 +51,7 @@ struct daemon {
 
 static void sample(struct daemon *d, bool tick)
 {
-	uint64_t begin = es_monotonic_ns();
+	uint64_t begin = es_monotonic_ns(), cpu = es_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct es_snapshot *s;
 	int r;
 
@@ -63,7 +64,8 @@ static void sample(struct daemon *d, bool tick)
 		es_error("cannot sample: %s; the last snapshot is served on", strerror(-r));
 	d->sample_error = r;
 	d->sampled_ns = es_monotonic_ns();
-	d->cost_ns = d->sampled_ns - begin - d->source->aside_ns;
+	d->cost_ns = d->sampled_ns - begin;
+	d->work_ns = es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu - d->source->aside_ns;
 	if (d->cost_ns > d->cost_max_ns)
 		d->cost_max_ns = d->cost_ns;
 	d->samples++;
@@ -72,7 +74,7 @@ static void sample(struct daemon *d, bool tick)
 /* The earliest time at which a sample out of turn is worth its cost. */
 static uint64_t sample_due(const struct daemon *d)
 {
-	uint64_t gap = SAMPLE_SHARE * d->cost_ns;
+	uint64_t gap = SAMPLE_SHARE * d->work_ns;
 
 	return d->sampled_ns + (gap > SAMPLE_GAP_NS ? gap : SAMPLE_GAP_NS);
 }

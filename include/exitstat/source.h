@@ -42,7 +42,7 @@ struct es_source {
 	 * (but may give them).
 	 */
 	bool per_vcpu;
-	/* Set by the source: time of the last sample that went into loading programs, which the next does not cost. */
+	/* Set by the source: CPU time of the last sample that went into loading programs, which the next does not cost. */
 	uint64_t aside_ns;
 };
 
