@@ -182,7 +182,7 @@ int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
  * information, of which KVM keeps a copy: before kvm_exit from 6.12, at the latest before the next
  * entry on kernels before. #PF is vector 14, valid is bit 31 (SDM Vol. 3, 25.9.2).
  */
-static __always_inline void note_page_fault(struct kvm_vcpu *vcpu, struct es_cell *cell)
+static __always_inline void note_page_fault(struct kvm_vcpu *vcpu, struct es_slot *slot)
 {
 	__u32 info = 0;
 
@@ -191,7 +191,7 @@ static __always_inline void note_page_fault(struct kvm_vcpu *vcpu, struct es_cel
 	else if (bpf_core_field_exists(struct vcpu_vmx, exit_intr_info))
 		bpf_core_read(&info, sizeof(info), &((struct vcpu_vmx *)vcpu)->exit_intr_info);
 	if ((info & 0x800000ff) == 0x8000000e)
-		cell->flags[ES_FLAG_PAGE_FAULT]++;
+		slot->page_faults++;
 }
 
 /* The exit is over: what it took, less the time the vCPU was halted in it. */
@@ -211,7 +211,7 @@ static __always_inline void close_exit(struct kvm_vcpu *vcpu, struct es_slot *sl
 		cell->max_ns = ns;
 	cell->hist[bucket_of(ns) & (ES_HIST_BUCKETS - 1)]++;
 	if (cell->code == VMX_EXCEPTION_NMI && slot->isa == ISA_VMX)
-		note_page_fault(vcpu, cell);
+		note_page_fault(vcpu, slot);
 	slot->exit_ns = 0;
 }
 

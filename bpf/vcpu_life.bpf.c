@@ -44,8 +44,13 @@ static __noinline int read_faults_of(__u32 idx)
 	__builtin_memcpy(pf, slot->pf, sizeof(pf));
 	read_pf(pf, vcpu);
 	now = bpf_map_lookup_elem(&vcpus, &vcpu);
-	if (now && *now == idx)
-		__builtin_memcpy(slot->pf, pf, sizeof(pf));
+	if (!now || *now != idx)
+		return 0;
+	/* They only grow: what the end of the vCPU wrote meanwhile stands. */
+	for (int i = 0; i < ES_PFS; i++) {
+		if (pf[i] > slot->pf[i])
+			slot->pf[i] = pf[i];
+	}
 	return 0;
 }
 

@@ -275,6 +275,9 @@ static void warn_of_run(struct es_compare *c, size_t i)
 		{ h->read_errors, "unreadable" },
 	};
 
+	if (c->sides[i].vm->mixed)
+		warn(c, "%c holds VMs of that name with several paging modes: what paging cost is not known.",
+		     letter(i));
 	if (run->cut)
 		warn(c, "%c ends in the middle of a line: its recorder was killed, or is still at work.",
 		     letter(i));

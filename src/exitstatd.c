@@ -40,7 +40,8 @@ struct daemon {
 	struct es_server *server;
 	uint64_t started_ns, next_tick_ns;
 	uint64_t sampled_ns, samples, cost_ns, cost_max_ns; /* when the last sample ended, and costs */
-	uint64_t work_ns; /* CPU time of the last sample: waiting for a busy CPU is no reason to look less often */
+	uint64_t
+		work_ns; /* CPU time of the last sample: waiting for a busy CPU is no reason to look less often */
 	uint64_t vcpus_until_ns;
 	int sample_error; /* the last one, so that it is said once */
 	bool ready;

@@ -243,14 +243,6 @@ static struct bpf_object *mmu_object(const struct es_loader *l)
 	return l->mmu ? es_mmu_programs_object(l->mmu) : NULL;
 }
 
-static void note_measured(struct es_loader *l, const struct es_mmu_measured *now)
-{
-	l->measured.events |= now->events;
-	l->measured.cr |= now->cr;
-	for (size_t i = 0; i < ES_PFS; i++)
-		l->measured.pf[i] |= now->pf[i];
-}
-
 /* Without them exits are still counted, so a failure is no more than said. */
 static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r)
 {
@@ -260,12 +252,21 @@ static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r
 	if (!r) {
 		l->mmu = fresh;
 		if (fresh)
-			note_measured(l, es_mmu_programs_measured(fresh));
+			l->measured = *es_mmu_programs_measured(fresh);
 		return;
 	}
 	es_mmu_programs_free(fresh);
+	l->measured = (struct es_mmu_measured){ 0 };
 	snprintf(l->mmu_failure, sizeof(l->mmu_failure), "not counted: %s",
 		 first_warning[0] ? first_warning : strerror(-r));
+}
+
+/* Another kvm.ko keeps its counters elsewhere. */
+static void forget_layout(struct es_loader *l)
+{
+	const uint32_t nowhere[ES_PFS] = { 0 }, key = 0;
+
+	bpf_map_update_elem(bpf_map__fd(l->life->maps.layout), &key, nowhere, BPF_ANY);
 }
 
 int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
@@ -278,6 +279,7 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
 	r = load_exits(l, &fresh);
 	if (r)
 		return explain(r, "load the exit programs", err, size);
+	forget_layout(l);
 	if (l->mmu_mode != ES_MMU_OFF)
 		mmu_r = es_mmu_programs_load(l->life->obj, l->mmu_mode, isa, &mmu);
 	es_loader_detach_exits(l);
@@ -329,10 +331,12 @@ void es_loader_detach_exits(struct es_loader *l)
 	es_mmu_programs_free(l->mmu);
 	l->exits = NULL;
 	l->mmu = NULL;
-	if (!l->latency)
-		return;
-	for (unsigned int i = 0; i < l->n_slots; i++)
-		close_interval(&l->slots[i], now);
+	for (unsigned int i = 0; i < l->n_slots; i++) {
+		/* Of what comes after the next attach it is not the reason. */
+		l->slots[i].cell = ES_CELL_NONE;
+		if (l->latency)
+			close_interval(&l->slots[i], now);
+	}
 }
 
 bool es_loader_attached(const struct es_loader *l)
@@ -403,7 +407,7 @@ void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size)
 	else if (!l->mmu)
 		snprintf(buf, size, "%s", l->mmu_failure[0] ? l->mmu_failure : "not attached");
 	else
-		snprintf(buf, size, "tp_btf/kvm_page_fault, kvm_cr, kvmmmu:*%s%s%s",
+		snprintf(buf, size, "tp_btf/kvm_page_fault, kvmmmu:*%s%s%s",
 			 l->mmu_mode == ES_MMU_FULL ? "" : "; the hottest only with --mmu full",
 			 *absent ? "; this KVM has no " : "", absent);
 }

@@ -42,7 +42,7 @@ bool es_loader_life_attached(const struct es_loader *l);
  */
 int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size);
 /*
- * What of the MMU is measured, or was until the programs were detached. With the exit programs come those on
+ * What of the MMU is measured, or was until the programs were taken off. With the exit programs come those on
  * the MMU, unless the options say no or they cannot be had: then exits are counted without them.
  */
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l);

@@ -46,7 +46,7 @@ static void fact_vm(const struct es_page *pg, size_t side)
 
 	es_html_text(pg->f, vm->name);
 	if (vm->instances > 1)
-		fprintf(pg->f, " <small>(started %u times)</small>", vm->instances);
+		fprintf(pg->f, " <small>(seen as %u VMs)</small>", vm->instances);
 }
 
 static void fact_host(const struct es_page *pg, size_t side)

@@ -33,6 +33,7 @@ struct life {
 	struct es_vm *last; /* as it was seen last */
 	struct group *group;
 	size_t look;	   /* when that was */
+	uint64_t seen_ns;  /* the same, CLOCK_MONOTONIC */
 	bool at_start;	   /* it was there in the first snapshot */
 	struct life *next; /* in order of appearance */
 };
@@ -239,6 +240,7 @@ static int follow_vms(struct fold *f, const struct es_snapshot *s)
 			return -ENOMEM;
 		es_vm_unref(l->last);
 		l->last = es_vm_ref(s->vms[i]);
+		l->seen_ns = s->taken.monotonic_ns;
 		l->look = f->look;
 	}
 	for (size_t i = 0; f->prev && i < f->prev->n_vms; i++) {
@@ -328,6 +330,9 @@ static uint64_t lived(const struct fold *f, const struct life *l)
 		begin = run_begin;
 	if (end == ES_NONE || l->last->ended_ns < end)
 		end = l->last->ended_ns;
+	/* Gone without an end, as when the daemon was restarted: what it did later is in no count. */
+	if (l->seen_ns < end)
+		end = l->seen_ns;
 	return es_diff_u64(begin, end);
 }
 
@@ -336,7 +341,9 @@ static int add_life(struct fold *f, const struct life *l, struct es_vm *vm)
 	struct group *g = l->group;
 
 	add_known(&g->vm.span_ns, lived(f, l));
-	g->vm.paging = vm->paging;
+	/* What counts as paging depends on the mode; of both together it cannot be told. */
+	g->vm.mixed |= g->vm.instances && g->vm.paging != vm->paging;
+	g->vm.paging = g->vm.mixed ? ES_PAGING_NONE : vm->paging;
 	g->vm.nested |= vm->nested;
 	g->vm.n_vcpus = vm->n_vcpus;
 	for (size_t i = 0; i < vm->counts.n_reasons; i++)

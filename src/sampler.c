@@ -15,11 +15,12 @@
 
 #include "sampler_mmu.h"
 
-#define NSEC_PER_SEC 1000000000ull
-#define NO_SLOT	     UINT32_MAX
-#define READ_TRIES   1000		/* a writer holds a slot for less than a microsecond */
-#define PARKED_NS    (1 * NSEC_PER_SEC) /* in user space for so long: maybe paused */
-#define SETTLED_NS   (1 * NSEC_PER_SEC) /* KVM counts an exit within so long after we did */
+#define NSEC_PER_SEC	  1000000000ull
+#define NO_SLOT		  UINT32_MAX
+#define READ_TRIES	  1000		     /* a writer holds a slot for less than a microsecond */
+#define PARKED_NS	  (1 * NSEC_PER_SEC) /* in user space for so long: maybe paused */
+#define VMX_EXCEPTION_NMI 0
+#define SETTLED_NS	  (1 * NSEC_PER_SEC) /* KVM counts an exit within so long after we did */
 
 struct vcpu {
 	uint32_t vcpu_id, slot, tid, seq;
@@ -147,7 +148,8 @@ static const struct es_slot *read_slot(struct es_sampler *sp, uint32_t idx)
 	return NULL;
 }
 
-static int take_cell(struct es_counts *counts, const struct es_cell *cell, bool latency)
+static int take_cell(struct es_counts *counts, const struct es_slot *s, const struct es_cell *cell,
+		     bool latency)
 {
 	struct es_reason *r = es_counts_reason(counts, cell->code);
 
@@ -156,6 +158,9 @@ static int take_cell(struct es_counts *counts, const struct es_cell *cell, bool 
 	r->count = cell->count;
 	for (int f = 0; f < ES_FLAGS; f++)
 		r->flags[f] = cell->flags[f];
+	/* Seen at the next entry, which counts-only mode does not watch. */
+	if (s->isa == ES_ISA_VMX && cell->code == VMX_EXCEPTION_NMI)
+		r->flags[ES_FLAG_PAGE_FAULT] = latency ? s->page_faults : ES_NONE;
 	if (latency) {
 		r->time_ns = cell->time_ns;
 		r->max_ns = cell->max_ns;
@@ -197,7 +202,7 @@ static int take_slot(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint6
 
 		if (!cell->count)
 			continue;
-		if (take_cell(&v->counts, cell, latency))
+		if (take_cell(&v->counts, s, cell, latency))
 			return -ENOMEM;
 		if (!es_reason_info(s->isa, cell->code))
 			unknown += cell->count;

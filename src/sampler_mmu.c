@@ -73,11 +73,10 @@ static void take_events(struct es_mmu *mmu, const struct es_slot *s, bool shadow
 		if (!(m->events & (1ull << e)))
 			continue;
 		/* The nested twins come after those with which they are shown. */
-		if (shadow && places[e].with) {
+		if (shadow && places[e].with)
 			*member(mmu, places[e].with) += n;
-			n = 0;
-		}
-		*member(mmu, places[e].at) = n;
+		else
+			*member(mmu, places[e].at) = n;
 	}
 }
 

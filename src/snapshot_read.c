@@ -173,9 +173,13 @@ static int read_reason(struct reader *r, const json_t *obj, struct es_reason *re
 		err = read_hist(r, obj, reason->hist);
 	if (!err)
 		err = read_object(r, obj, "flags", &flags);
-	for (unsigned int f = 0; !err && flags && f < ES_FLAGS; f++)
+	for (unsigned int f = 0; !err && flags && f < ES_FLAGS; f++) {
+		/* Left out is 0; null is not measured, as everywhere. */
+		if (json_is_null(json_object_get(flags, es_flag_name(f))))
+			reason->flags[f] = ES_NONE;
 		err = read_u64(r, es_flag_name(f), member(flags, es_flag_name(f)), INT64_MAX,
 			       &reason->flags[f]);
+	}
 	return err;
 }
 

@@ -50,7 +50,7 @@ enum es_flag {
 	ES_FLAG_VMX_ROOT,	/* bit 29 */
 	ES_FLAG_OTHER,		/* any other bit from 16 to 30 */
 	ES_FLAG_FAILED_ENTRY,	/* bit 31 */
-	ES_FLAG_PAGE_FAULT,	/* EXCEPTION_NMI that was #PF */
+	ES_FLAG_PAGE_FAULT,	/* EXCEPTION_NMI that was #PF: counted in the slot, see page_faults */
 	ES_FLAGS
 };
 
@@ -146,6 +146,8 @@ struct es_slot {
 	__u32 pad;
 
 	/* By the vCPU's own thread. */
+	__u64 page_faults;	/* VMX: EXCEPTION_NMI that were #PF; too many for a cell's flags */
+	__u64 spare[7];		/* to whole cache lines */
 	__u64 mmu[ES_MMU_EVENTS];
 	__u64 cr[2 * ES_CR_REGS];
 	/* By the process' other threads, with atomics; in the VM's first slot only. */

@@ -23,7 +23,8 @@ struct es_run_point {
 /* The VMs of one name in a file, as one: a guest that was stopped and started again goes on. */
 struct es_run_vm {
 	char *name;
-	enum es_paging paging; /* of the last of them */
+	enum es_paging paging;	 /* ES_PAGING_NONE also if it changed from one of them to the next */
+	bool mixed;		 /* it did */
 	bool nested;	       /* any of them */
 	uint32_t n_vcpus;      /* of the last of them */
 	unsigned int instances;	 /* how many VMs had this name */

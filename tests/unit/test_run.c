@@ -168,10 +168,32 @@ static void vms_of_one_name_are_one(void **state)
 	assert_int_equal(vm->instances, 2);
 	assert_int_equal(count(vm, CPUID), 1030);
 	assert_int_equal(vm->span_ns, (1 + 2) * S);
-	assert_int_equal(vm->paging, ES_PAGING_SHADOW);
+	/* What counts as paging was another thing for each. */
+	assert_true(vm->mixed);
+	assert_int_equal(vm->paging, ES_PAGING_NONE);
 	assert_int_equal(vm->n_vcpus, 2);
 	assert_int_equal(vm->counts.time.guest_ns, 1030 * 5000);
 	assert_false(t.run.vanished);
+	drop(&t);
+}
+
+/* As when the daemon was restarted: the VM is another then, and nobody saw what the first did at last. */
+static void vm_that_vanished_lived_until_it_was_seen_last(void **state)
+{
+	struct tape t = { 0 };
+	const struct es_run_vm *vm;
+
+	(void)state;
+	look(&t, 10), add(&t, "a", "guest1", 1, 100);
+	look(&t, 13), add(&t, "a", "guest1", 1, 400);
+	look(&t, 20), add(&t, "b", "guest1", 15, 500);
+	loaded(&t);
+	vm = only(&t);
+	assert_true(t.run.vanished);
+	assert_false(vm->mixed);
+	assert_int_equal(vm->instances, 2);
+	assert_int_equal(count(vm, CPUID), 800);
+	assert_int_equal(vm->span_ns, (3 + 5) * S);
 	drop(&t);
 }
 
@@ -346,6 +368,7 @@ int main(void)
 		cmocka_unit_test(from_the_first_line_to_the_last),
 		cmocka_unit_test(a_vm_that_comes_later_counts_from_its_start),
 		cmocka_unit_test(vms_of_one_name_are_one),
+		cmocka_unit_test(vm_that_vanished_lived_until_it_was_seen_last),
 		cmocka_unit_test(names_are_sorted_and_found),
 		cmocka_unit_test(totals_are_left_as_they_are),
 		cmocka_unit_test(a_difference_is_one_already),

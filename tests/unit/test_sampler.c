@@ -524,7 +524,7 @@ static void under_shadow_paging_nothing_is_nested(void **state)
 	assert_int_equal(es_sampler_sample(sampler, &shadow, false, &s), 0);
 	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.created, 14);
 	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.zapped, 1);
-	assert_int_equal(s->vms[0]->counts.mmu.nested.created, 0);
+	assert_int_equal(s->vms[0]->counts.mmu.nested.created, ES_NONE);
 	assert_false(s->vms[0]->nested);
 	es_snapshot_unref(s);
 }
@@ -540,6 +540,24 @@ static void ept_misconfig_is_device_memory(void **state)
 	slot->mmu[ES_MMU_FAULT_MMIO] = 2;
 	s = sample();
 	assert_int_equal(s->vms[0]->counts.mmu.faults.mmio, 8);
+	es_snapshot_unref(s);
+}
+
+static void page_faults_of_vmx_are_a_flag(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, 0, 6);
+	struct es_snapshot *s;
+
+	(void)state;
+	slot->isa = ES_ISA_VMX;
+	slot->page_faults = 5;
+	s = sample();
+	assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], 5);
+	es_snapshot_unref(s);
+	loader.latency = false; /* entries are not watched */
+	slot->seq += 2;
+	s = sample();
+	assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], ES_NONE);
 	es_snapshot_unref(s);
 }
 
@@ -594,6 +612,7 @@ int main(void)
 		TEST(nested_shadowing_stands_apart),
 		TEST(under_shadow_paging_nothing_is_nested),
 		TEST(ept_misconfig_is_device_memory),
+		TEST(page_faults_of_vmx_are_a_flag),
 		TEST(kvm_without_exits_has_no_total),
 	};
 
