@@ -16,11 +16,8 @@
 #include "maps.h"
 #include "slots.h"
 
-#define ISA_VMX		  1
-#define ISA_SVM		  2
-#define VMX_HLT		  12   /* EXIT_REASON_HLT */
-#define SVM_HLT		  0x78 /* SVM_EXIT_HLT */
-#define VMX_EXCEPTION_NMI 0
+#define VMX_HLT 12   /* EXIT_REASON_HLT */
+#define SVM_HLT 0x78 /* SVM_EXIT_HLT */
 
 const volatile bool latency = true;
 

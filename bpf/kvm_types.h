@@ -10,6 +10,11 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
+/* kvm_exit's isa, and EXIT_REASON_EXCEPTION_NMI. */
+#define ISA_VMX		  1
+#define ISA_SVM		  2
+#define VMX_EXCEPTION_NMI 0
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct qstr {

@@ -49,7 +49,6 @@ struct {
  * Process -> its VMs: how many, above, and the sum of their slots (each plus one), below, in one
  * number, so that both change at once. Of a process with one VM the sum is that VM's slot.
  */
-#define ES_PROCESS_ONE (1ull << 32)
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);

@@ -19,11 +19,9 @@
 #include "slots.h"
 
 /* Exit codes that bring page faults, and the error code's bit for KVM's marks of device memory. */
-#define ISA_VMX		  1
-#define VMX_EXCEPTION_NMI 0
-#define SVM_EXCP_PF	  0x4e
-#define SVM_NPF		  0x400
-#define PFERR_RSVD	  (1 << 3)
+#define SVM_EXCP_PF 0x4e
+#define SVM_NPF	    0x400
+#define PFERR_RSVD  (1 << 3)
 
 /* SPTE levels, as the kernel's enum pg_level. */
 #define LEVEL_4K 1

@@ -8,10 +8,6 @@
 #include <exitstat/hist.h>
 #include <exitstat/util.h>
 
-/* Structs that hold nothing but u64 counters are treated as arrays of them. */
-#define U64S(s)	  ((uint64_t *)&(s))
-#define N_U64S(s) (sizeof(s) / (sizeof(uint64_t)))
-
 uint64_t es_diff_u64(uint64_t a, uint64_t b)
 {
 	return a == ES_NONE || b == ES_NONE || b < a ? ES_NONE : b - a;
@@ -65,9 +61,9 @@ static void sub_counts(struct es_counts *d, const struct es_counts *a)
 	d->n_reasons = kept;
 	if (!a)
 		return;
-	sub_u64s(U64S(d->time), U64S(a->time), N_U64S(d->time));
-	sub_u64s(U64S(d->mmu), U64S(a->mmu), N_U64S(d->mmu));
-	sub_u64s(U64S(d->cr), U64S(a->cr), N_U64S(d->cr));
+	sub_u64s(ES_U64S(d->time), ES_U64S(a->time), ES_N_U64S(d->time));
+	sub_u64s(ES_U64S(d->mmu), ES_U64S(a->mmu), ES_N_U64S(d->mmu));
+	sub_u64s(ES_U64S(d->cr), ES_U64S(a->cr), ES_N_U64S(d->cr));
 }
 
 static const struct es_vcpu *find_vcpu(const struct es_vm *vm, uint32_t vcpu_id)
@@ -125,9 +121,9 @@ static struct es_vm *diff_vm(const struct es_vm *a, const struct es_vm *b)
 
 static bool did_nothing(const struct es_vm *d)
 {
-	const uint64_t *time = U64S(d->counts.time);
+	const uint64_t *time = ES_U64S(d->counts.time);
 
-	for (size_t i = 0; i < N_U64S(d->counts.time); i++)
+	for (size_t i = 0; i < ES_N_U64S(d->counts.time); i++)
 		if (time[i] && time[i] != ES_NONE)
 			return false;
 	return !d->counts.n_reasons;
@@ -193,7 +189,7 @@ int es_diff(const struct es_snapshot *a, const struct es_snapshot *b, struct es_
 	d->taken = b->taken;
 	d->taken.interval_ns = es_diff_u64(a->taken.monotonic_ns, b->taken.monotonic_ns);
 	d->health = b->health;
-	sub_u64s(U64S(d->health), U64S(a->health), N_U64S(d->health));
+	sub_u64s(ES_U64S(d->health), ES_U64S(a->health), ES_N_U64S(d->health));
 	d->health.slots_used = slots_used;
 	d->health.slots_max = slots_max;
 	r = diff_vms(d, a, b);

@@ -365,7 +365,7 @@ static void forget_vm(struct es_loader *l, const struct es_slot *s, uint32_t slo
 	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vms), &kvm);
 	if (bpf_map_lookup_elem(processes, &tgid, &all))
 		return;
-	all -= (1ull << 32) + slot + 1;
+	all -= ES_PROCESS_ONE + slot + 1;
 	if (all)
 		bpf_map_update_elem(processes, &tgid, &all, BPF_EXIST);
 	else

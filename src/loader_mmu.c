@@ -168,24 +168,7 @@ int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es
 
 int es_mmu_programs_attach(struct es_mmu_programs *p)
 {
-	struct bpf_program *prog;
-
-	/* Not mmu__attach: some programs are for being called, not for events. */
-	bpf_object__for_each_program(prog, p->skel->obj)
-	{
-		struct bpf_link *link;
-
-		if (!bpf_program__autoload(prog) || prog == p->skel->progs.note_layout)
-			continue;
-		link = bpf_program__attach(prog);
-		if (!link)
-			return -errno;
-		for (int i = 0; i < p->skel->skeleton->prog_cnt; i++) {
-			if (*p->skel->skeleton->progs[i].prog == prog)
-				*p->skel->skeleton->progs[i].link = link;
-		}
-	}
-	return 0;
+	return mmu__attach(p->skel); /* note_layout names no event, so it is left alone */
 }
 
 void es_mmu_programs_detach(struct es_mmu_programs *p)

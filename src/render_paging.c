@@ -71,22 +71,16 @@ static int by_place(const void *a, const void *b)
 	return ROW(a)->place < ROW(b)->place ? -1 : ROW(a)->place > ROW(b)->place;
 }
 
-/* Greater first; unknown (negative) last. */
-static int descending(double a, double b)
-{
-	return a > b ? -1 : a < b;
-}
-
 static int by_count(const void *a, const void *b)
 {
 	uint64_t x = ROW(a)->sum, y = ROW(b)->sum;
 
-	return descending(x == ES_NONE ? -1 : (double)x, y == ES_NONE ? -1 : (double)y);
+	return es_descending(x == ES_NONE ? -1 : (double)x, y == ES_NONE ? -1 : (double)y);
 }
 
 static int by_rate(const void *a, const void *b)
 {
-	int c = descending(es_event_rate(ROW(a)), es_event_rate(ROW(b)));
+	int c = es_descending(es_event_rate(ROW(a)), es_event_rate(ROW(b)));
 
 	return c ? c : by_count(a, b);
 }

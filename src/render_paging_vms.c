@@ -68,13 +68,8 @@ static double rate_of(const struct es_vm_row *r, const size_t *at, size_t n)
 	}                                                                                 \
 	static int by_##name(const void *a, const void *b)                                \
 	{                                                                                 \
-		return descending(rate_##name(a), rate_##name(b));                        \
+		return es_descending(rate_##name(a), rate_##name(b));                     \
 	}
-
-static int descending(double a, double b)
-{
-	return a > b ? -1 : a < b;
-}
 
 RATE_COLUMN(tdp, AT(mmu.faults.tdp))
 RATE_COLUMN(shadow, AT(mmu.faults.shadow))
@@ -147,22 +142,22 @@ static int by_mode(const void *a, const void *b)
 
 static int by_exits(const void *a, const void *b)
 {
-	return descending(es_vm_rate(ROW(a)), es_vm_rate(ROW(b)));
+	return es_descending(es_vm_rate(ROW(a)), es_vm_rate(ROW(b)));
 }
 
 static int by_rate(const void *a, const void *b)
 {
-	return descending(es_vm_paging_rate(ROW(a)), es_vm_paging_rate(ROW(b)));
+	return es_descending(es_vm_paging_rate(ROW(a)), es_vm_paging_rate(ROW(b)));
 }
 
 static int by_share(const void *a, const void *b)
 {
-	return descending(ROW(a)->cost.exit_share, ROW(b)->cost.exit_share);
+	return es_descending(ROW(a)->cost.exit_share, ROW(b)->cost.exit_share);
 }
 
 static int by_cost(const void *a, const void *b)
 {
-	int c = descending(es_vm_cost(ROW(a)), es_vm_cost(ROW(b)));
+	int c = es_descending(es_vm_cost(ROW(a)), es_vm_cost(ROW(b)));
 
 	return c ? c : by_rate(a, b);
 }

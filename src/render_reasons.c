@@ -151,12 +151,6 @@ static void cell_history(char buf[ES_CELL_MAX], const void *p, unsigned int widt
 	es_spark(buf, ES_CELL_MAX, ROW(p)->history, ROW(p)->n_history, width, st->utf8);
 }
 
-/* Greater first; unknown (negative) last. */
-static int descending(double a, double b)
-{
-	return a > b ? -1 : a < b;
-}
-
 static double known(uint64_t v)
 {
 	return v == ES_NONE ? -1 : (double)v;
@@ -164,26 +158,26 @@ static double known(uint64_t v)
 
 static int by_count(const void *a, const void *b)
 {
-	return descending(known(ROW(a)->sum->count), known(ROW(b)->sum->count));
+	return es_descending(known(ROW(a)->sum->count), known(ROW(b)->sum->count));
 }
 
 static int by_rate(const void *a, const void *b)
 {
-	int c = descending(es_reason_rate(ROW(a)), es_reason_rate(ROW(b)));
+	int c = es_descending(es_reason_rate(ROW(a)), es_reason_rate(ROW(b)));
 
 	return c ? c : by_count(a, b);
 }
 
 static int by_time(const void *a, const void *b)
 {
-	int c = descending(known(now_time(ROW(a))), known(now_time(ROW(b))));
+	int c = es_descending(known(now_time(ROW(a))), known(now_time(ROW(b))));
 
 	return c ? c : by_count(a, b);
 }
 
 static int by_avg(const void *a, const void *b)
 {
-	return descending(known(average(ROW(a))), known(average(ROW(b))));
+	return es_descending(known(average(ROW(a))), known(average(ROW(b))));
 }
 
 static int by_name(const void *a, const void *b)

@@ -43,6 +43,11 @@ static int compare_entries(const void *pa, const void *pb)
 	return a->place < b->place ? -1 : a->place > b->place;
 }
 
+int es_descending(double a, double b)
+{
+	return a > b ? -1 : a < b;
+}
+
 int es_rows_sort(const void **rows, size_t n, const struct es_column *by, bool reverse)
 {
 	struct sort_entry *e = calloc(n ? n : 1, sizeof(*e));

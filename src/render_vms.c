@@ -206,11 +206,6 @@ static void cell_top(char buf[ES_CELL_MAX], const void *p, unsigned int width, c
 		strcpy(buf, "-");
 }
 
-static int descending(double a, double b)
-{
-	return a > b ? -1 : a < b;
-}
-
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(ROW(a)->sum->name, ROW(b)->sum->name);
@@ -218,12 +213,12 @@ static int by_name(const void *a, const void *b)
 
 static int by_pid(const void *a, const void *b)
 {
-	return descending(ROW(b)->sum->pid, ROW(a)->sum->pid);
+	return es_descending(ROW(b)->sum->pid, ROW(a)->sum->pid);
 }
 
 static int by_vcpus(const void *a, const void *b)
 {
-	return descending(ROW(a)->sum->n_vcpus, ROW(b)->sum->n_vcpus);
+	return es_descending(ROW(a)->sum->n_vcpus, ROW(b)->sum->n_vcpus);
 }
 
 static int by_paging(const void *a, const void *b)
@@ -240,33 +235,33 @@ static int by_rate(const void *a, const void *b)
 {
 	int ended = (ROW(a)->sum->state == ES_VM_ENDED) - (ROW(b)->sum->state == ES_VM_ENDED);
 
-	return ended ? ended : descending(es_vm_rate(ROW(a)), es_vm_rate(ROW(b)));
+	return ended ? ended : es_descending(es_vm_rate(ROW(a)), es_vm_rate(ROW(b)));
 }
 
 static int by_outside(const void *a, const void *b)
 {
-	return descending(es_vm_outside(ROW(a)), es_vm_outside(ROW(b)));
+	return es_descending(es_vm_outside(ROW(a)), es_vm_outside(ROW(b)));
 }
 
 static int by_cost(const void *a, const void *b)
 {
-	return descending(es_vm_cost(ROW(a)), es_vm_cost(ROW(b)));
+	return es_descending(es_vm_cost(ROW(a)), es_vm_cost(ROW(b)));
 }
 
 static int by_idle(const void *a, const void *b)
 {
-	return descending(es_vm_idle(ROW(a)), es_vm_idle(ROW(b)));
+	return es_descending(es_vm_idle(ROW(a)), es_vm_idle(ROW(b)));
 }
 
 static int by_total(const void *a, const void *b)
 {
-	return descending((double)es_exits_total(&ROW(a)->sum->counts),
-			  (double)es_exits_total(&ROW(b)->sum->counts));
+	return es_descending((double)es_exits_total(&ROW(a)->sum->counts),
+			     (double)es_exits_total(&ROW(b)->sum->counts));
 }
 
 static int by_age(const void *a, const void *b)
 {
-	return descending((double)ROW(b)->sum->since_ns, (double)ROW(a)->sum->since_ns);
+	return es_descending((double)ROW(b)->sum->since_ns, (double)ROW(a)->sum->since_ns);
 }
 
 const struct es_column es_vm_columns[] = {

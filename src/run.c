@@ -15,10 +15,6 @@
 #include <exitstat/recording.h>
 #include <exitstat/util.h>
 
-/* Structs that hold nothing but u64 counters are treated as arrays of them. */
-#define U64S(s)	  ((uint64_t *)&(s))
-#define N_U64S(s) (sizeof(s) / (sizeof(uint64_t)))
-
 #define OTHERS_SHOWN 3
 
 /* All VMs of a name. */
@@ -308,9 +304,9 @@ static int add_counts(struct es_counts *sum, struct es_counts *c, bool first)
 {
 	if (!first) {
 		agree_on_reasons(sum, c);
-		agree(U64S(sum->time), U64S(c->time), N_U64S(c->time));
-		agree(U64S(sum->mmu), U64S(c->mmu), N_U64S(c->mmu));
-		agree(U64S(sum->cr), U64S(c->cr), N_U64S(c->cr));
+		agree(ES_U64S(sum->time), ES_U64S(c->time), ES_N_U64S(c->time));
+		agree(ES_U64S(sum->mmu), ES_U64S(c->mmu), ES_N_U64S(c->mmu));
+		agree(ES_U64S(sum->cr), ES_U64S(c->cr), ES_N_U64S(c->cr));
 	}
 	return es_counts_add(sum, c);
 }

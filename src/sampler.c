@@ -26,6 +26,7 @@ struct vcpu {
 	uint32_t vcpu_id, slot, tid, seq;
 	uint64_t seq_ns; /* when that seq was first read */
 	uint64_t others; /* as read last: what other threads did to its MMU */
+	bool busy;	 /* it did something since the last look */
 	uint8_t state;
 	uint64_t since_ns; /* in that state */
 	bool open;	   /* the state's time goes on */
@@ -466,9 +467,10 @@ static void read_faults(struct es_sampler *sp)
 
 	for (size_t i = 0; i < sp->n_vms; i++) {
 		for (size_t k = 0; k < sp->vms[i]->n_vcpus; k++) {
-			const struct vcpu *v = sp->vms[i]->vcpus[k];
+			struct vcpu *v = sp->vms[i]->vcpus[k];
 
-			if (v->slot != NO_SLOT && (sp->vms[i]->silent || is_busy(sp, v)))
+			v->busy = v->slot != NO_SLOT && (sp->vms[i]->silent || is_busy(sp, v));
+			if (v->busy)
 				sp->busy[n++] = v->slot;
 		}
 	}
@@ -484,7 +486,7 @@ static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 
 		if (v->slot == NO_SLOT)
 			continue;
-		if (!goes_on && !vm->silent && !is_busy(sp, v))
+		if (!goes_on && !v->busy)
 			continue;
 		r = take_slot(sp, vm, v, now);
 		if (r)

@@ -85,7 +85,8 @@ static void take_faults(struct es_counts *c, const struct es_slot *s, const stru
 	const struct es_reason *misconfig =
 		s->isa == ES_ISA_VMX ? es_counts_find(c, VMX_EPT_MISCONFIG) : NULL;
 
-	if (misconfig && c->mmu.faults.mmio != ES_NONE)
+	/* On top of what take_events set just now; else it would add up from look to look. */
+	if (misconfig && m->events & (1ull << ES_MMU_FAULT_MMIO))
 		c->mmu.faults.mmio += misconfig->count;
 	for (unsigned int i = 0; i < ES_PFS; i++) {
 		if (m->pf[i] && s->pf[i] >= s->pf_born[i])
@@ -141,7 +142,7 @@ void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, enum es_p
 	if (c->exits_unknown)
 		measured.events &= ~FAULTS;
 	take_events(&c->mmu, s, paging == ES_PAGING_SHADOW, &measured);
-	take_faults(c, s, m);
+	take_faults(c, s, &measured);
 	if (m->cr && !c->exits_unknown)
 		take_cr(c, s);
 }

@@ -22,10 +22,6 @@ struct snapshot_box {
 _Static_assert(offsetof(struct vm_box, vm) == 0, "a VM is its box");
 _Static_assert(offsetof(struct snapshot_box, snapshot) == 0, "a snapshot is its box");
 
-/* Structs that hold nothing but u64 counters are treated as arrays of them. */
-#define U64S(s)	  ((uint64_t *)&(s))
-#define N_U64S(s) (sizeof(s) / (sizeof(uint64_t)))
-
 /* Room for n elements in arrays that carry no capacity: always a power of two. */
 static size_t room(size_t n)
 {
@@ -172,9 +168,9 @@ int es_counts_add(struct es_counts *dst, const struct es_counts *src)
 			return -ENOMEM;
 	}
 	dst->exits_unknown |= src->exits_unknown;
-	add_u64s(U64S(dst->time), U64S(src->time), N_U64S(dst->time));
-	add_u64s(U64S(dst->mmu), U64S(src->mmu), N_U64S(dst->mmu));
-	add_u64s(U64S(dst->cr), U64S(src->cr), N_U64S(dst->cr));
+	add_u64s(ES_U64S(dst->time), ES_U64S(src->time), ES_N_U64S(dst->time));
+	add_u64s(ES_U64S(dst->mmu), ES_U64S(src->mmu), ES_N_U64S(dst->mmu));
+	add_u64s(ES_U64S(dst->cr), ES_U64S(src->cr), ES_N_U64S(dst->cr));
 	return 0;
 }
 

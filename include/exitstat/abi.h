@@ -109,6 +109,8 @@ enum es_pf {
 };
 #define ES_FAULT_READS	12	/* slots that one run of the program read_faults takes */
 
+#define ES_PROCESS_ONE	(1ull << 32)	/* one VM, in the map "processes": see bpf/maps.h */
+
 /* Control registers a guest's access to which is counted: CR0, CR3, CR4, CR8; reads, then writes. */
 #define ES_CR_REGS	4
 

@@ -95,6 +95,8 @@ struct es_column {
 const struct es_column *es_column_find(const struct es_column *table, const char *key);
 /* "rate|name|pid": the words for --sort. */
 const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *table);
+/* For compare: greater first, so what is unknown, being negative, comes last. */
+int es_descending(double a, double b);
 /* Stable order by the column's compare. Returns 0 or -ENOMEM. */
 int es_rows_sort(const void **rows, size_t n, const struct es_column *by, bool reverse);
 

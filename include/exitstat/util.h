@@ -21,6 +21,10 @@ static inline void es_fclosep(FILE **f) { if (*f) fclose(*f); }
 
 #define ES_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Structs that hold nothing but u64 counters are treated as arrays of them. */
+#define ES_U64S(s)	 ((uint64_t *)&(s))
+#define ES_N_U64S(s)	 (sizeof(s) / (sizeof(uint64_t)))
+
 /* Gives ownership away: x = es_steal_fd(&fd). */
 static inline int es_steal_fd(int *fd) { int v = *fd; *fd = -1; return v; }
 #define es_steal_ptr(p) ({ __typeof__(*(p)) _v = *(p); *(p) = NULL; _v; })
