@@ -39,20 +39,25 @@ uint64_t es_hist_sum(const uint64_t hist[ES_HIST_BUCKETS])
 	return sum;
 }
 
-/* The rank-th of the n samples of a bucket, taken as spread evenly over it. */
+/* The rank-th of the n samples of a bucket, taken as spread evenly over as much of it as the greatest of all leaves. */
 static uint64_t within(unsigned int bucket, uint64_t rank, uint64_t n, uint64_t max_ns)
 {
-	uint64_t low = es_hist_low(bucket), high = es_hist_high(bucket);
+	uint64_t low = es_hist_low(bucket), high = es_hist_high(bucket), last = high - 1, ns;
 
 	/* The last bucket has no end: where the greatest time is not known, say its start. */
-	if (high == UINT64_MAX)
-		high = max_ns != ES_NONE && max_ns > low ? max_ns : low;
-	return low + (uint64_t)((double)(high - low) * ((double)rank / (double)n));
+	if (high == UINT64_MAX && max_ns == ES_NONE)
+		return low;
+	if (max_ns < last)
+		last = max_ns;
+	if (last <= low)
+		return last;
+	ns = low + (uint64_t)((double)(last - low) * ((double)rank / (double)n));
+	return ns < last ? ns : last;
 }
 
 uint64_t es_hist_percentile(const uint64_t hist[ES_HIST_BUCKETS], unsigned int permille, uint64_t max_ns)
 {
-	uint64_t sum = es_hist_sum(hist), rank, seen = 0, ns = ES_NONE;
+	uint64_t sum = es_hist_sum(hist), rank, seen = 0;
 
 	if (!sum || sum == ES_NONE)
 		return ES_NONE;
@@ -63,11 +68,9 @@ uint64_t es_hist_percentile(const uint64_t hist[ES_HIST_BUCKETS], unsigned int p
 	if (!rank)
 		rank = 1;
 	for (unsigned int i = 0; i < ES_HIST_BUCKETS; i++) {
-		if (seen + hist[i] >= rank) {
-			ns = within(i, rank - seen, hist[i], max_ns);
-			break;
-		}
+		if (seen + hist[i] >= rank)
+			return within(i, rank - seen, hist[i], max_ns);
 		seen += hist[i];
 	}
-	return max_ns != ES_NONE && ns > max_ns ? max_ns : ns;
+	return ES_NONE;
 }

@@ -90,6 +90,8 @@ FIELD(time, es_csv_u64(f, r->reason->time_ns))
 FIELD(max, es_csv_u64(f, r->reason->max_ns))
 FIELD(p50, es_csv_u64(f, percentile(r, 500)))
 FIELD(p99, es_csv_u64(f, percentile(r, 990)))
+FIELD(p90, es_csv_u64(f, percentile(r, 900)))
+FIELD(p999, es_csv_u64(f, percentile(r, 999)))
 FIELD(event, put_word(f, r->event))
 FIELD(event_count, es_csv_u64(f, r->count))
 
@@ -119,9 +121,12 @@ static const struct csv_field event_fields[] = {
 	{ 0 },
 };
 static const struct csv_field reason_fields[] = {
-	{ "reason", put_name }, { "code", put_code },	 { "class", put_class },
-	{ "count", put_count }, { "time_ns", put_time }, { "max_ns", put_max },
-	{ "p50_ns", put_p50 },	{ "p99_ns", put_p99 },	 { 0 },
+	{ "reason", put_name },	 { "code", put_code },
+	{ "class", put_class },	 { "count", put_count },
+	{ "time_ns", put_time }, { "max_ns", put_max },
+	{ "p50_ns", put_p50 },	 { "p99_ns", put_p99 },
+	{ "p90_ns", put_p90 }, /* new columns stand behind the old */
+	{ "p999_ns", put_p999 }, { 0 },
 };
 
 /* Both tables as one line; row NULL: the heading. */

@@ -135,7 +135,9 @@ static void write_reason(struct es_json *j, enum es_isa isa, enum es_paging pagi
 	es_json_u64(j, "time_ns", r->time_ns);
 	es_json_u64(j, "max_ns", r->max_ns);
 	es_json_u64(j, "p50_ns", es_hist_percentile(r->hist, 500, r->max_ns));
+	es_json_u64(j, "p90_ns", es_hist_percentile(r->hist, 900, r->max_ns));
 	es_json_u64(j, "p99_ns", es_hist_percentile(r->hist, 990, r->max_ns));
+	es_json_u64(j, "p999_ns", es_hist_percentile(r->hist, 999, r->max_ns));
 	write_hist(j, r->hist);
 	es_json_object(j, "flags");
 	for (unsigned int f = 0; f < ES_FLAGS; f++)

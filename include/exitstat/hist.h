@@ -14,9 +14,9 @@ uint64_t es_hist_low(unsigned int bucket);			/* first ns of the bucket */
 uint64_t es_hist_high(unsigned int bucket);			/* first ns after it; UINT64_MAX for the last */
 uint64_t es_hist_sum(const uint64_t hist[ES_HIST_BUCKETS]);
 /*
- * The time that permille (500 = median, 999) of the samples do not exceed: linear
- * within its bucket, so the true value is within a factor of two, and never over
- * max_ns when that is known (ES_NONE: not). ES_NONE for an empty or unknown histogram.
+ * The time that permille (500 = median, 999) of the samples do not exceed, linear within its bucket: always in the
+ * bucket of the true value, so within a factor of two of it (below 64 ns, and from the last bucket's start, no more is
+ * known than that), and never over max_ns when that is known (ES_NONE: not). ES_NONE for an empty or unknown histogram.
  */
 uint64_t es_hist_percentile(const uint64_t hist[ES_HIST_BUCKETS], unsigned int permille, uint64_t max_ns);
 
