@@ -9,9 +9,11 @@ _exitstat_options() {
 	exitstat "$1" --help 2>/dev/null | sed -n 's/^  [-a-z, ]\{4\}\(--[a-z][a-z-]*\).*/\1/p'
 }
 
-# The words that option $2 of verb $1 takes, where help names them: table|json|csv
+# The words that option $2 of verb $1 takes, where help names them, behind it or in lines below it: table|json|csv
 _exitstat_words() {
-	exitstat "$1" --help 2>/dev/null | sed -n "s/^ .*$2 \([a-z]*|[a-z|-]*\).*/\1/p" | tr '|' '\n'
+	exitstat "$1" --help 2>/dev/null | sed -n "/^ .*$2 /,/^  [-a-z, ]\{4\}--/p" |
+		sed -nE '1s/^ *(-., )?--[a-z]+ ([a-z0-9-]+(\|[a-z0-9-]+)+)( .*)?$/\2/p
+			/^ {28}/s/^ *(--[a-z]+: )?([a-z0-9]+(\|[a-z0-9]+)+)$/\2/p' | tr '|' '\n' | awk '!seen[$0]++'
 }
 
 _exitstat_takes_files() {

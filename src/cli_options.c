@@ -53,7 +53,7 @@ static const char *argument(char buf[ES_CELL_MAX], const struct es_option *o)
 	size_t used = 0;
 
 	if (o->kind == ES_OPT_COLUMN)
-		return es_column_words(buf, o->columns);
+		return es_column_words(buf, o->columns, ES_ASPECTS);
 	if (o->kind != ES_OPT_WORD)
 		return o->arg;
 	for (size_t i = 0; o->words[i] && used < ES_CELL_MAX; i++)
@@ -80,6 +80,16 @@ static int set_word(int *where, const char *value, const char *const *words)
 	return -EINVAL;
 }
 
+static int set_column(const char **where, const char *value, const struct es_column *const *tables)
+{
+	for (enum es_aspect i = 0; i < ES_ASPECTS; i++)
+		if (tables[i] && es_column_find(tables[i], value)) {
+			*where = value;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 /* 0 or -EINVAL. */
 static int set_option(const struct es_option *o, const char *value, struct es_args *args)
 {
@@ -99,8 +109,7 @@ static int set_option(const struct es_option *o, const char *value, struct es_ar
 	case ES_OPT_WORD:
 		return set_word(where, value, o->words);
 	case ES_OPT_COLUMN:
-		*(const struct es_column **)where = es_column_find(o->columns, value);
-		return *(const struct es_column **)where ? 0 : -EINVAL;
+		return set_column(where, value, o->columns);
 	}
 	return -EINVAL;
 }
@@ -233,6 +242,30 @@ bool es_options_parse(const struct es_verb *verb, int argc, char **argv, struct 
 	return take_operands(verb, argc, argv, args);
 }
 
+static bool has_views(const struct es_option *o)
+{
+	bool views = false;
+
+	for (enum es_aspect i = ES_ASPECT_REASONS + 1; o->kind == ES_OPT_COLUMN && i < ES_ASPECTS; i++)
+		views = views || o->columns[i];
+	return views;
+}
+
+/* The columns of each view, which are too many for one line. */
+static void columns_help(FILE *f, const struct es_option *o)
+{
+	char words[ES_CELL_MAX];
+
+	for (enum es_aspect i = 0; i < ES_ASPECTS; i++) {
+		if (!o->columns[i])
+			continue;
+		fprintf(f, "%*s", HELP_INDENT, "");
+		if (i != ES_ASPECT_REASONS)
+			fprintf(f, "--%s: ", es_aspect_word(i));
+		fprintf(f, "%s\n", es_column_words(words, &o->columns[i], 1));
+	}
+}
+
 static void option_help(FILE *f, const struct es_option *o)
 {
 	char left[ES_CELL_MAX * 2], arg[ES_CELL_MAX];
@@ -243,7 +276,8 @@ static void option_help(FILE *f, const struct es_option *o)
 		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
 	used = snprintf(left, sizeof(left), "  %s--%s", letter, o->name);
 	if (o->kind != ES_OPT_FLAG)
-		used += snprintf(left + used, sizeof(left) - (size_t)used, " %s", argument(arg, o));
+		used += snprintf(left + used, sizeof(left) - (size_t)used, " %s",
+				 has_views(o) ? "COLUMN" : argument(arg, o));
 	if (used >= HELP_INDENT - 1)
 		fprintf(f, "%s\n%*s", left, HELP_INDENT, "");
 	else
@@ -254,6 +288,8 @@ static void option_help(FILE *f, const struct es_option *o)
 			fprintf(f, "%*s", HELP_INDENT, "");
 	}
 	fputc('\n', f);
+	if (has_views(o))
+		columns_help(f, o);
 }
 
 void es_verb_help(FILE *f, const struct es_verb *verb)

@@ -44,6 +44,46 @@ void es_print_notice(const char *notice)
 		es_fail(ES_EXIT_OK, "note: %s", notice);
 }
 
+static const char *const aspect_words[ES_ASPECTS] = {
+	[ES_ASPECT_REASONS] = "usual",
+	[ES_ASPECT_PAGING] = "paging",
+	[ES_ASPECT_TIME] = "time",
+	[ES_ASPECT_LATENCY] = "latency",
+};
+
+const char *es_aspect_word(enum es_aspect aspect)
+{
+	return aspect_words[aspect];
+}
+
+enum es_exit es_aspect_of(const char *verb, const struct es_args *args, enum es_aspect *aspect)
+{
+	const bool given[ES_ASPECTS] = { [ES_ASPECT_PAGING] = args->paging,
+					 [ES_ASPECT_TIME] = args->time,
+					 [ES_ASPECT_LATENCY] = args->latency };
+
+	*aspect = ES_ASPECT_REASONS;
+	for (enum es_aspect i = ES_ASPECT_PAGING; i < ES_ASPECTS; i++) {
+		if (given[i] && *aspect)
+			return es_fail(ES_EXIT_USAGE, "%s: --%s and --%s are two views; give one of them",
+				       verb, aspect_words[*aspect], aspect_words[i]);
+		*aspect = given[i] ? i : *aspect;
+	}
+	return ES_EXIT_OK;
+}
+
+enum es_exit es_sort_of(const char *verb, const struct es_args *args, enum es_aspect aspect,
+			const struct es_column *columns, const struct es_column **sort)
+{
+	char words[ES_CELL_MAX];
+
+	*sort = args->sort ? es_column_find(columns, args->sort) : NULL;
+	if (!args->sort || *sort)
+		return ES_EXIT_OK;
+	return es_fail(ES_EXIT_USAGE, "%s: the %s view has no column '%s'; it has %s", verb,
+		       aspect_words[aspect], args->sort, es_column_words(words, &columns, 1));
+}
+
 struct es_style es_style_for(FILE *f)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");

@@ -41,7 +41,7 @@ const struct es_option es_guest_options[] = {
 	{ .name = "sort",
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
-	  .columns = es_guest_columns,
+	  .columns = (const struct es_column *const[ES_ASPECTS]){ es_guest_columns },
 	  .help = "order of the table's reasons (default count, with\n--watch and --for rate)" },
 	{ .name = "format",
 	  .kind = ES_OPT_WORD,
@@ -104,9 +104,14 @@ static unsigned int rows_of_screen(void)
 
 /* --- one look, or the difference of two --- */
 
+static const struct es_column *sort_of(const struct es_args *args)
+{
+	return args->sort ? es_column_find(es_guest_columns, args->sort) : NULL;
+}
+
 static enum es_exit show(const struct es_guest *g, const struct es_guest *now, const struct es_args *args)
 {
-	struct es_guest_view view = { .sort = args->sort };
+	struct es_guest_view view = { .sort = sort_of(args) };
 	struct es_style st = es_style_for(stdout);
 
 	st.exact = true;
@@ -155,7 +160,7 @@ static enum es_exit once(const struct es_args *args, es_cpuid_fn cpuid)
 static int render_round(const struct es_guest *g, const struct es_guest *now, uint64_t round,
 			const struct es_args *args)
 {
-	struct es_guest_view view = { .sort = args->sort };
+	struct es_guest_view view = { .sort = sort_of(args) };
 	struct es_style st = es_style_for(stdout);
 
 	if (args->format == ES_FORMAT_JSON)

@@ -12,7 +12,7 @@ const struct es_option es_list_options[] = {
 	{ .name = "sort",
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
-	  .columns = es_vm_columns,
+	  .columns = (const struct es_column *const[ES_ASPECTS]){ es_vm_columns },
 	  .help = "order of the VMs (default rate)" },
 	{ .name = "format",
 	  .kind = ES_OPT_WORD,
@@ -30,7 +30,8 @@ static int render(const struct es_snapshot *sum, const struct es_snapshot *now, 
 		return es_render_list_json(stdout, sum, now);
 	if (!sum->n_vms)
 		es_fail(ES_EXIT_OK, "no VM has been seen yet");
-	return es_render_list(stdout, sum, now, args->sort, &st);
+	return es_render_list(stdout, sum, now, args->sort ? es_column_find(es_vm_columns, args->sort) : NULL,
+			      &st);
 }
 
 enum es_exit es_cmd_list(const struct es_args *args)

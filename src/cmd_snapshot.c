@@ -11,6 +11,11 @@
 /* The daemon disconnects who is silent for 60 s. */
 #define PING_NS (20ULL * 1000000000)
 
+/* The paging view has its events in an order of their own. */
+static const struct es_column *const sorts[ES_ASPECTS] = {
+	[ES_ASPECT_REASONS] = es_reason_columns, [ES_ASPECT_TIME] = es_time_columns
+};
+
 const struct es_option es_snapshot_options[] = {
 	{ .name = "vm",
 	  .kind = ES_OPT_STRING,
@@ -32,17 +37,23 @@ const struct es_option es_snapshot_options[] = {
 	  .offset = offsetof(struct es_args, paging),
 	  .help = "the paging view: what paging costs, what dominates, and\nits events instead of the "
 		  "reasons" },
+	{ .name = "time",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, time),
+	  .help = "the time view: how much of its time each VM spent in the\nguest, the kernel, the VMM, "
+		  "waiting for "
+		  "a CPU, idle" },
 	{ .name = "sort",
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
-	  .columns = es_reason_columns,
-	  .help = "order of the table's reasons (default count)" },
+	  .columns = sorts,
+	  .help = "order of the table (reasons by count if not given):" },
 	{ .name = "format",
 	  .kind = ES_OPT_WORD,
 	  .offset = offsetof(struct es_args, format),
 	  .words = es_formats,
 	  .help = "table (default) for people, json with everything,\ncsv with one row a VM and reason (or "
-		  "event)" },
+		  "event;\nwith --time: one a VM)" },
 	{ 0 },
 };
 
@@ -166,11 +177,14 @@ static int measure(struct measurement *m, const struct es_args *args)
 	return r;
 }
 
-static int render(const struct es_snapshot *s, const struct es_args *args)
+static int (*const csv[ES_ASPECTS])(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal) = {
+	[ES_ASPECT_REASONS] = es_render_csv,
+	[ES_ASPECT_PAGING] = es_render_paging_csv,
+	[ES_ASPECT_TIME] = es_render_time_csv,
+};
+
+static int render(const struct es_snapshot *s, const struct es_args *args, const struct es_snapshot_view *v)
 {
-	struct es_snapshot_view view = { .sort = args->sort,
-					 .per_vcpu = args->per_vcpu,
-					 .paging = args->paging };
 	struct es_style st = es_style_for(stdout);
 
 	st.exact = true;
@@ -178,24 +192,36 @@ static int render(const struct es_snapshot *s, const struct es_args *args)
 	case ES_FORMAT_JSON:
 		return es_render_json(stdout, s, args->per_vcpu);
 	case ES_FORMAT_CSV:
-		return (args->paging ? es_render_paging_csv : es_render_csv)(stdout, s, args->per_vcpu,
-									     isatty(STDOUT_FILENO));
+		return csv[v->aspect](stdout, s, args->per_vcpu, isatty(STDOUT_FILENO));
 	default:
-		return es_render_snapshot(stdout, s, &view, &st);
+		return es_render_snapshot(stdout, s, v, &st);
 	}
+}
+
+static enum es_exit choose_view(const struct es_args *args, struct es_snapshot_view *v)
+{
+	enum es_exit status = es_aspect_of("snapshot", args, &v->aspect);
+
+	v->per_vcpu = args->per_vcpu;
+	if (status || !args->sort)
+		return status;
+	if (!sorts[v->aspect])
+		return es_fail(ES_EXIT_USAGE,
+			       "snapshot: --sort orders reasons, --paging shows none; give one of them");
+	return es_sort_of("snapshot", args, v->aspect, sorts[v->aspect], &v->sort);
 }
 
 enum es_exit es_cmd_snapshot(const struct es_args *args)
 {
 	struct measurement m = { .request = { .vm = args->vm, .per_vcpu = args->per_vcpu } };
-	enum es_exit status;
+	struct es_snapshot_view view = { .sort = NULL };
+	enum es_exit status = choose_view(args, &view);
 	int r;
 
-	if (args->paging && args->sort)
-		return es_fail(ES_EXIT_USAGE,
-			       "snapshot: --sort orders reasons, --paging shows none; give one of them");
+	if (status)
+		return status;
 	r = measure(&m, args);
-	status = r ? es_fail_client(r, m.err) : es_finish_stdout(render(m.result, args));
+	status = r ? es_fail_client(r, m.err) : es_finish_stdout(render(m.result, args, &view));
 	measurement_free(&m);
 	return status;
 }

@@ -10,6 +10,10 @@
 
 #define INTERVAL_DEFAULT_NS 1000000000ULL
 
+const struct es_column *const es_top_sorts[ES_ASPECTS] = { [ES_ASPECT_REASONS] = es_vm_columns,
+							   [ES_ASPECT_PAGING] = es_paging_columns,
+							   [ES_ASPECT_TIME] = es_time_columns };
+
 const struct es_option es_top_options[] = {
 	{ .name = "vm",
 	  .kind = ES_OPT_STRING,
@@ -20,6 +24,11 @@ const struct es_option es_top_options[] = {
 	  .kind = ES_OPT_FLAG,
 	  .offset = offsetof(struct es_args, paging),
 	  .help = "begin with the paging view (key m): what paging costs\nand what KVM does for it" },
+	{ .name = "time",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, time),
+	  .help = "begin with the time view (key t): in the guest, the kernel,\nthe VMM, waiting for a CPU, "
+		  "idle" },
 	{ .name = "interval",
 	  .letter = 'i',
 	  .kind = ES_OPT_DURATION,
@@ -29,8 +38,8 @@ const struct es_option es_top_options[] = {
 	{ .name = "sort",
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
-	  .columns = es_vm_columns,
-	  .help = "order at the start (default rate)" },
+	  .columns = es_top_sorts,
+	  .help = "order at the start (rate, cost, kernel if not given):" },
 	{ .name = "batch",
 	  .letter = 'b',
 	  .kind = ES_OPT_FLAG,
@@ -66,13 +75,14 @@ static int next_round(struct es_feed *feed)
 
 static enum es_exit batch(struct es_feed *feed, const struct es_args *args)
 {
-	const struct es_column *columns = args->paging ? es_paging_columns : es_vm_columns;
-	struct es_top_query q = { .sort = args->sort ? es_column_find(columns, args->sort->key) : NULL,
-				  .paging = args->paging };
+	struct es_top_query q = { .reverse = false };
 	struct es_style st = es_style_for(stdout);
 	_cleanup_free_ char *said = NULL;
 	int r = 0;
 
+	/* What was wrong with them has been said before: es_top_check(). */
+	es_aspect_of("", args, &q.aspect);
+	es_sort_of("", args, q.aspect, es_aspect_columns(q.aspect), &q.sort);
 	st.colour = false;
 	for (uint64_t round = 0; !feed->done && (!args->rounds || round < args->rounds); round++) {
 		r = next_round(feed);
@@ -94,11 +104,14 @@ static enum es_exit batch(struct es_feed *feed, const struct es_args *args)
 
 enum es_exit es_top_check(const char *verb, const struct es_args *args)
 {
-	char words[ES_CELL_MAX];
+	const struct es_column *sort;
+	enum es_aspect aspect;
+	enum es_exit status = es_aspect_of(verb, args, &aspect);
 
-	if (args->paging && args->sort && !es_column_find(es_paging_columns, args->sort->key))
-		return es_fail(ES_EXIT_USAGE, "%s: the paging view has no column '%s'; it has %s", verb,
-			       args->sort->key, es_column_words(words, es_paging_columns));
+	if (!status)
+		status = es_sort_of(verb, args, aspect, es_aspect_columns(aspect), &sort);
+	if (status)
+		return status;
 	if (args->interval_ns && args->interval_ns < ES_INTERVAL_MIN_NS)
 		return es_fail(ES_EXIT_USAGE, "%s: --interval is at least 100ms", verb);
 	if (args->rounds && !args->batch)
@@ -116,6 +129,7 @@ enum es_exit es_top_run(struct es_feed *feed, const struct es_args *args)
 	int r;
 
 	feed->vm = args->vm;
+	feed->top->vcpus = args->time && args->vm && args->batch;
 	r = feed->ops->open(feed);
 	if (r)
 		status = es_fail_client(r, feed->err);

@@ -15,6 +15,7 @@ struct csv_row {
 	const struct es_vm *vm;
 	const struct es_vcpu *vcpu; /* NULL: the whole VM */
 	const struct es_reason *reason;
+	const struct es_time *time;
 	const char *event; /* of the paging view, with its count; else the reason */
 	uint64_t count;
 	bool terminal;
@@ -92,6 +93,11 @@ FIELD(p50, es_csv_u64(f, percentile(r, 500)))
 FIELD(p99, es_csv_u64(f, percentile(r, 990)))
 FIELD(p90, es_csv_u64(f, percentile(r, 900)))
 FIELD(p999, es_csv_u64(f, percentile(r, 999)))
+FIELD(guest, es_csv_u64(f, r->time->guest_ns))
+FIELD(kernel, es_csv_u64(f, r->time->kernel_ns))
+FIELD(vmm, es_csv_u64(f, r->time->vmm_ns))
+FIELD(idle, es_csv_u64(f, r->time->idle_ns))
+FIELD(runqueue, es_csv_u64(f, r->time->runqueue_ns))
 FIELD(event, put_word(f, r->event))
 FIELD(event_count, es_csv_u64(f, r->count))
 
@@ -119,6 +125,10 @@ static const struct csv_field event_fields[] = {
 	{ "event", put_event },
 	{ "count", put_event_count },
 	{ 0 },
+};
+static const struct csv_field time_fields[] = {
+	{ "guest_ns", put_guest }, { "kernel_ns", put_kernel },	    { "vmm_ns", put_vmm },
+	{ "idle_ns", put_idle },   { "runqueue_ns", put_runqueue }, { 0 },
 };
 static const struct csv_field reason_fields[] = {
 	{ "reason", put_name },	 { "code", put_code },
@@ -154,6 +164,12 @@ static void put_reasons(FILE *f, struct csv_row *row, const struct es_counts *c)
 		row->reason = &c->reasons[i];
 		put_row(f, row, reason_fields);
 	}
+}
+
+static void put_times(FILE *f, struct csv_row *row, const struct es_counts *c)
+{
+	row->time = &c->time;
+	put_row(f, row, time_fields);
 }
 
 static void put_event_row(FILE *f, struct csv_row *row, const char *event, uint64_t count)
@@ -201,6 +217,11 @@ static int render(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool term
 int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
 {
 	return render(f, s, per_vcpu, terminal, reason_fields, put_reasons);
+}
+
+int es_render_time_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+{
+	return render(f, s, per_vcpu, terminal, time_fields, put_times);
 }
 
 int es_render_paging_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)

@@ -14,15 +14,25 @@ const struct es_column *es_column_find(const struct es_column *table, const char
 	return NULL;
 }
 
-const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *table)
+/* Has a table before the i-th that word? */
+static bool said_before(const struct es_column *const *tables, size_t i, const char *key)
+{
+	while (i--)
+		if (tables[i] && es_column_find(tables[i], key))
+			return true;
+	return false;
+}
+
+const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *const *tables, size_t n)
 {
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (const struct es_column *c = table; c->key; c++)
-		if (c->sortable && used < ES_CELL_MAX)
-			used += (size_t)snprintf(buf + used, ES_CELL_MAX - used, "%s%s", used ? "|" : "",
-						 c->key);
+	for (size_t i = 0; i < n; i++)
+		for (const struct es_column *c = tables[i]; c && c->key; c++)
+			if (c->sortable && used < ES_CELL_MAX && !said_before(tables, i, c->key))
+				used += (size_t)snprintf(buf + used, ES_CELL_MAX - used, "%s%s",
+							 used ? "|" : "", c->key);
 	return buf;
 }
 
@@ -164,6 +174,24 @@ static void put_cell(FILE *f, const char *text, unsigned int width, bool right, 
 	*owed += right ? 0 : pad;
 }
 
+/* A bar whose pieces have a colour each; all its characters are one column wide. */
+static void put_pieces(FILE *f, const char *text, const unsigned int columns[ES_TIME_PIECES],
+		       const struct es_style *st)
+{
+	for (unsigned int i = 0; i < ES_TIME_PIECES; i++) {
+		const char *start = text;
+
+		for (unsigned int n = columns[i]; n && *text; n--)
+			do
+				text++;
+			while (((unsigned char)*text & 0xc0) == 0x80);
+		if (text > start)
+			fprintf(f, "%s%.*s%s", es_sgr(es_time_sgr(i), st), (int)(text - start), start,
+				es_sgr(ES_SGR_OFF, st));
+	}
+	fputs(text, f);
+}
+
 void es_layout_heading(FILE *f, const struct es_layout *l, const struct es_style *st)
 {
 	unsigned int owed = 0;
@@ -187,6 +215,15 @@ void es_layout_row(FILE *f, const struct es_layout *l, const void *row, const st
 		c->cell(buf, row, c->flex ? l->at[i].width : 0, st);
 		es_text_fit(cut, sizeof(cut), buf, l->at[i].width, st->utf8);
 		owed += i ? l->gap : 0;
+		if (c->pieces && st->colour && *cut) {
+			unsigned int columns[ES_TIME_PIECES], have = es_text_width(cut);
+
+			c->pieces(columns, row, have);
+			fprintf(f, "%*s", (int)owed, "");
+			put_pieces(f, cut, columns, st);
+			owed = l->at[i].width > have ? l->at[i].width - have : 0;
+			continue;
+		}
 		put_cell(f, cut, l->at[i].width, c->right, &owed);
 	}
 	fputc('\n', f);

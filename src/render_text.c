@@ -178,8 +178,9 @@ const char *es_glyph(enum es_glyph g, bool utf8)
 const char *es_sgr(enum es_sgr c, const struct es_style *st)
 {
 	static const char *const codes[ES_SGRS] = {
-		[ES_SGR_OFF] = "\033[0m",   [ES_SGR_BOLD] = "\033[1m",	[ES_SGR_DIM] = "\033[2m",
-		[ES_SGR_GOOD] = "\033[32m", [ES_SGR_WARN] = "\033[33m", [ES_SGR_BAD] = "\033[31m",
+		[ES_SGR_OFF] = "\033[0m",   [ES_SGR_BOLD] = "\033[1m",	  [ES_SGR_DIM] = "\033[2m",
+		[ES_SGR_GOOD] = "\033[32m", [ES_SGR_WARN] = "\033[33m",	  [ES_SGR_BAD] = "\033[31m",
+		[ES_SGR_IO] = "\033[36m",   [ES_SGR_PAGING] = "\033[35m",
 	};
 
 	return st->colour ? codes[c] : "";

@@ -159,23 +159,84 @@ static void write_round_title(FILE *f, const struct es_top *t, const struct es_s
 	fputc('\n', f);
 }
 
-int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q, bool reasons,
-		  const struct es_style *st)
+static int write_vcpu_times(FILE *f, const struct es_vm_row *vm, const struct es_style *st)
 {
-	struct es_vm_table table;
-	struct es_layout l;
-	int r = es_top_vms(t, q, &table);
+	struct es_top_query q = { .aspect = ES_ASPECT_TIME };
+	struct es_time_table table;
+	char name[ES_CELL_MAX];
+	int r = es_top_vcpu_times(vm, &q, &table);
 
 	if (r)
 		return r;
-	write_round_title(f, t, st);
-	es_layout(&l, q->paging ? es_paging_columns : es_vm_columns, table.order, table.n, false, st);
+	es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
+	if (table.n) {
+		fprintf(f, "\n%s, by vCPU:\n", name);
+		r = es_render_time_table(f, table.order, table.n, table.n > 1 ? &table.sum : NULL, true, st);
+	}
+	es_time_table_free(&table);
+	return r;
+}
+
+static int write_times(FILE *f, const struct es_top *t, const struct es_top_query *q,
+		       const struct es_style *st)
+{
+	struct es_time_table table;
+	int r = es_top_times(t, q, &table);
+
+	if (r)
+		return r;
+	if (es_times_all_off(t->sum))
+		fputs(ES_NO_TIMES "\n", f);
+	else
+		r = es_render_time_table(f, table.order, table.n, table.n > 1 ? &table.sum : NULL, false, st);
+	es_time_table_free(&table);
+	return r;
+}
+
+static int write_vms(FILE *f, const struct es_top_query *q, const struct es_vm_table *table,
+		     const struct es_style *st)
+{
+	struct es_layout l;
+
+	es_layout(&l, es_aspect_columns(q->aspect), table->order, table->n, false, st);
 	es_layout_heading(f, &l, st);
-	for (size_t i = 0; i < table.n; i++)
-		es_layout_row(f, &l, table.order[i], st);
-	for (size_t i = 0; i < table.n && reasons && !r; i++)
-		r = q->paging ? write_paging(f, t, table.order[i], st)
-			      : write_reasons(f, t, table.order[i], q->sort, st);
+	for (size_t i = 0; i < table->n; i++)
+		es_layout_row(f, &l, table->order[i], st);
+	return 0;
+}
+
+static int write_vm(FILE *f, const struct es_top *t, const struct es_top_query *q, const struct es_vm_row *vm,
+		    const struct es_style *st)
+{
+	switch (q->aspect) {
+	case ES_ASPECT_PAGING:
+		return write_paging(f, t, vm, st);
+	case ES_ASPECT_TIME:
+		return write_vcpu_times(f, vm, st);
+	default:
+		return write_reasons(f, t, vm, q->sort, st);
+	}
+}
+
+int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q, bool each,
+		  const struct es_style *st)
+{
+	struct es_top_query vms = *q;
+	struct es_vm_table table;
+	int r;
+
+	if (q->aspect == ES_ASPECT_TIME) {
+		/* That table has rows of its own; the VMs one by one follow it by name. */
+		vms.aspect = ES_ASPECT_REASONS;
+		vms.sort = es_column_find(es_vm_columns, "name");
+	}
+	r = es_top_vms(t, &vms, &table);
+	if (r)
+		return r;
+	write_round_title(f, t, st);
+	r = q->aspect == ES_ASPECT_TIME ? write_times(f, t, q, st) : write_vms(f, q, &table, st);
+	for (size_t i = 0; i < table.n && each && !r; i++)
+		r = write_vm(f, t, q, table.order[i], st);
 	es_vm_table_free(&table);
 	return r;
 }

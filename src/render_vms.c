@@ -54,31 +54,25 @@ double es_vm_rate(const struct es_vm_row *r)
 	return r->now ? es_per_second(es_exits_total(&r->now->counts), r->span_ns) : 0;
 }
 
-/* Shares of the vCPUs' time; idle counts for the whole only where idle itself is asked for. */
-static double time_share(const struct es_vm_row *r, bool idle)
+double es_vm_outside(const struct es_vm_row *r)
 {
-	uint64_t guest, outside, idle_ns;
+	uint64_t guest, outside;
 
 	if (!r->now)
 		return -1;
 	guest = r->now->counts.time.guest_ns;
 	outside = es_exits_time_ns(&r->now->counts);
-	idle_ns = r->now->counts.time.idle_ns;
-	if (guest == ES_NONE || outside == ES_NONE)
-		return -1;
-	if (!idle)
-		return es_share(outside, guest + outside);
-	return idle_ns == ES_NONE ? -1 : es_share(idle_ns, guest + outside + idle_ns);
-}
-
-double es_vm_outside(const struct es_vm_row *r)
-{
-	return time_share(r, false);
+	return guest == ES_NONE || outside == ES_NONE ? -1 : es_share(outside, guest + outside);
 }
 
 double es_vm_idle(const struct es_vm_row *r)
 {
-	return time_share(r, true);
+	struct es_time_split s;
+
+	if (!r->now)
+		return -1;
+	es_time_split(&s, &r->now->counts);
+	return es_time_share(&s, ES_TIME_IDLE);
 }
 
 static void cell_name(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)

@@ -34,6 +34,7 @@ static int ask(struct es_feed *f, enum es_feed_phase phase)
 {
 	struct es_snapshot_request q = {
 		.vm = phase == ES_FEED_WATCHED ? f->top->watched : f->vm,
+		.per_vcpu = f->top->vcpus && (f->vm || phase == ES_FEED_WATCHED),
 		.last_interval = phase == ES_FEED_SEED,
 	};
 
@@ -97,14 +98,35 @@ static int finish_round(struct es_feed *f)
 	return r < 0 ? r : 1;
 }
 
+/* Has the watched VM to be asked for by itself? */
+static bool asks_for_watched(const struct es_feed *f)
+{
+	return es_top_misses(f->top, f->sum) || (f->top->watched && f->top->vcpus && !f->vm);
+}
+
+/* The watched VM, by itself, in the place of what the totals say of it. */
+static int put_watched(struct es_snapshot *sum, struct es_vm *vm)
+{
+	for (size_t i = 0; i < sum->n_vms; i++) {
+		if (strcmp(sum->vms[i]->id, vm->id) != 0)
+			continue;
+		es_vm_unref(sum->vms[i]);
+		sum->vms[i] = es_vm_ref(vm);
+		return 0;
+	}
+	return es_snapshot_add(sum, es_vm_ref(vm));
+}
+
 /* The answer to the question of the current phase, or that there is no such VM. */
 static int take_answer(struct es_feed *f, struct es_snapshot *s, char *notice)
 {
 	if (f->phase == ES_FEED_WATCHED) {
 		free(notice);
-		if (s && s->n_vms && es_snapshot_add(f->sum, es_vm_ref(s->vms[0])))
-			return -ENOMEM;
+		int r = s && s->n_vms ? put_watched(f->sum, s->vms[0]) : 0;
+
 		es_snapshot_unref(s);
+		if (r)
+			return r;
 		return finish_round(f);
 	}
 	free(f->notice);
@@ -116,7 +138,7 @@ static int take_answer(struct es_feed *f, struct es_snapshot *s, char *notice)
 	f->sum = s ? s : empty_totals(f);
 	if (!f->sum)
 		return -ENOMEM;
-	if (es_top_misses(f->top, f->sum))
+	if (asks_for_watched(f))
 		return ask(f, ES_FEED_WATCHED);
 	return finish_round(f);
 }

@@ -70,7 +70,7 @@ static void open_vm(struct es_tui *t)
 
 	if (!l->n || !*l->selected || es_top_watch(t->feed->top, l->selected))
 		return;
-	t->view = t->view == ES_VIEW_PAGING ? ES_VIEW_VM_PAGING : ES_VIEW_VM;
+	es_tui_go(t, es_tui_view_of(es_tui_aspect(t->view), true));
 	list(t)->at = list(t)->scroll = 0;
 	list(t)->selected[0] = list(t)->filter[0] = '\0';
 }
@@ -84,27 +84,31 @@ static void go_back(struct es_tui *t)
 		list(t)->filter[0] = '\0';
 	} else if (ES_VIEW_BIT(t->view) & ES_VIEW_ONE_VM) {
 		es_top_watch(t->feed->top, NULL);
-		t->view = t->view == ES_VIEW_VM_PAGING ? ES_VIEW_PAGING : ES_VIEW_VMS;
+		es_tui_go(t, es_tui_view_of(es_tui_aspect(t->view), false));
 	}
 }
 
-/* To the same VM, or the same place in the list of VMs, seen as paging, and back. */
-static void toggle_paging(struct es_tui *t)
+/* To the same VM, or the same place in the list of VMs, seen as that, and back. */
+static void toggle(struct es_tui *t, enum es_aspect aspect)
 {
-	static const enum es_tui_view other[ES_VIEWS] = {
-		[ES_VIEW_VMS] = ES_VIEW_PAGING,
-		[ES_VIEW_PAGING] = ES_VIEW_VMS,
-		[ES_VIEW_VM] = ES_VIEW_VM_PAGING,
-		[ES_VIEW_VM_PAGING] = ES_VIEW_VM,
-	};
 	const struct es_tui_list *from = list(t);
-	bool vms = ES_VIEW_BIT(t->view) & ES_VIEW_ALL_VMS;
+	bool one_vm = ES_VIEW_BIT(t->view) & ES_VIEW_ONE_VM;
 
-	t->view = other[t->view];
-	if (!vms)
+	es_tui_go(t, es_tui_view_of(es_tui_aspect(t->view) == aspect ? ES_ASPECT_REASONS : aspect, one_vm));
+	if (one_vm)
 		return;
 	memcpy(list(t)->filter, from->filter, sizeof(from->filter));
 	memcpy(list(t)->selected, from->selected, sizeof(from->selected));
+}
+
+static void toggle_paging(struct es_tui *t)
+{
+	toggle(t, ES_ASPECT_PAGING);
+}
+
+static void toggle_time(struct es_tui *t)
+{
+	toggle(t, ES_ASPECT_TIME);
 }
 
 static void next_sort(struct es_tui *t, int step)
@@ -240,6 +244,11 @@ static const struct key {
 	  { 0 },
 	  { "m", "paging: what it costs and what KVM does for it, and back", "paging", NULL },
 	  toggle_paging },
+	{ ES_VIEW_LISTS,
+	  { 't', 'T' },
+	  { 0 },
+	  { "t", "time: how much of it in the guest, KVM, VMM, waiting, idle, and back", "time", NULL },
+	  toggle_time },
 	{ ES_VIEW_LISTS,
 	  { '/' },
 	  { KEY_F(4) },

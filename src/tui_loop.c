@@ -71,7 +71,7 @@ static void open_only_vm(struct es_tui *t)
 	const struct es_snapshot *s = t->feed->top->sum;
 
 	if (t->feed->vm && s->n_vms == 1 && !es_top_watch(t->feed->top, s->vms[0]->id))
-		t->view = t->view == ES_VIEW_PAGING ? ES_VIEW_VM_PAGING : ES_VIEW_VM;
+		es_tui_go(t, es_tui_view_of(es_tui_aspect(t->view), true));
 }
 
 /* The first answer comes before the screen does, so that errors are plain lines. */
@@ -104,27 +104,29 @@ static void run(struct loop *l)
 	}
 }
 
+/* A list in the order that was asked for, where it has such a column; else as is usual there. */
+static void list_begin(struct es_tui *t, enum es_tui_view view, const struct es_column *columns,
+		       const char *usual, const char *wanted)
+{
+	const struct es_column *sort = wanted ? es_column_find(columns, wanted) : NULL;
+
+	t->lists[view].columns = columns;
+	t->lists[view].sort = sort ? sort : es_column_find(columns, usual);
+}
+
 static void lists_begin(struct es_tui *t, const struct es_args *args)
 {
-	const char *key = args->sort ? args->sort->key : "rate";
-	const struct es_column *reasons = es_column_find(es_reason_columns, key);
-	const struct es_column *paging = args->sort ? es_column_find(es_paging_columns, key) : NULL;
+	enum es_aspect aspect;
 
-	t->lists[ES_VIEW_VMS] =
-		(struct es_tui_list){ .columns = es_vm_columns, .sort = es_column_find(es_vm_columns, key) };
-	t->lists[ES_VIEW_VM] = (struct es_tui_list){
-		.columns = es_reason_columns,
-		.sort = reasons ? reasons : es_column_find(es_reason_columns, "rate"),
-	};
-	t->lists[ES_VIEW_PAGING] = (struct es_tui_list){
-		.columns = es_paging_columns,
-		.sort = paging ? paging : es_column_find(es_paging_columns, "cost"),
-	};
-	t->lists[ES_VIEW_VM_PAGING] = (struct es_tui_list){
-		.columns = es_event_columns,
-		.sort = es_column_find(es_event_columns, "event"),
-	};
-	t->view = args->paging ? ES_VIEW_PAGING : ES_VIEW_VMS;
+	for (enum es_aspect a = 0; a < ES_ASPECTS; a++)
+		list_begin(t, es_tui_view_of(a, false), es_aspect_columns(a), es_aspect_sort(a)->key,
+			   args->sort);
+	list_begin(t, ES_VIEW_VM, es_reason_columns, "rate", args->sort);
+	list_begin(t, ES_VIEW_VM_PAGING, es_event_columns, "event", NULL);
+	list_begin(t, ES_VIEW_VM_TIME, es_vcpu_time_columns, "vcpu", args->sort);
+	/* Several would have been refused: es_top_check(). */
+	es_aspect_of("", args, &aspect);
+	es_tui_go(t, es_tui_view_of(aspect, false));
 }
 
 enum es_exit es_tui_run(struct es_feed *feed, const struct es_args *args)

@@ -131,6 +131,26 @@ static void with_history(const struct es_top *t, struct es_vm_row *row)
 	row->n_history = h ? h->total.n : 0;
 }
 
+static const struct {
+	const struct es_column *columns;
+	const char *sort;
+} aspects[ES_ASPECTS] = {
+	[ES_ASPECT_REASONS] = { es_vm_columns, "rate" },
+	[ES_ASPECT_PAGING] = { es_paging_columns, "cost" },
+	[ES_ASPECT_TIME] = { es_time_columns, "kernel" },
+	[ES_ASPECT_LATENCY] = { es_vm_columns, "rate" },
+};
+
+const struct es_column *es_aspect_columns(enum es_aspect aspect)
+{
+	return aspects[aspect].columns;
+}
+
+const struct es_column *es_aspect_sort(enum es_aspect aspect)
+{
+	return es_column_find(aspects[aspect].columns, aspects[aspect].sort);
+}
+
 static bool vm_wanted(const struct es_vm *vm, const struct es_top_query *q)
 {
 	if (q->hide_ended && vm->state == ES_VM_ENDED)
@@ -161,10 +181,7 @@ int es_top_vms(const struct es_top *t, const struct es_top_query *q, struct es_v
 		out->order[out->n++] = &out->rows[i];
 	}
 	if (!r)
-		r = es_rows_sort(out->order, out->n,
-				 q->sort     ? q->sort
-				 : q->paging ? es_column_find(es_paging_columns, "cost")
-					     : es_column_find(es_vm_columns, "rate"),
+		r = es_rows_sort(out->order, out->n, q->sort ? q->sort : es_aspect_sort(q->aspect),
 				 q->reverse);
 	if (r)
 		es_vm_table_free(out);

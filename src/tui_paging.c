@@ -44,7 +44,8 @@ void es_tui_draw_vm_paging(struct es_tui *t, unsigned int first, unsigned int en
 	es_tui_draw_wrapped(first + 2, body, 0, t->style.width, ES_TONE_KEY, sentence);
 	if (es_top_events(t->feed->top, &row, &q, &table))
 		return;
-	es_tui_draw_table(t, table.order, table.n, body, end, key_of, tone_of);
+	es_tui_draw_table(t, &(struct es_tui_table){ table.order, table.n, NULL, key_of, tone_of }, body,
+			  end);
 	if (!table.n && end > body + 2 && *l->filter)
 		es_screen_text(body + 2, 2, 0, ES_TONE_DIM, "no such event; Esc shows all");
 	else if (!table.n && end > body + 2)

@@ -48,29 +48,50 @@ static void draw_title(struct es_tui *t, unsigned int columns)
 		es_screen_text(TITLE_LINE, columns - right_width, 0, ES_TONE_PLAIN, right);
 }
 
-/* The line at the bottom: the filter being typed, or what the keys do here. */
+#define HINTS_MAX  16
+#define HINTS_KEPT 2 /* the last ones: help and quit */
+
+/* What the keys do here, as far as there is room: less space between them first, then those go that are not needed most. */
+static void draw_keys(const struct es_tui *t, unsigned int y)
+{
+	struct es_key_line k[HINTS_MAX];
+	unsigned int n = 0, width = 0, gap, x = 0;
+
+	for (size_t i = 0; n < HINTS_MAX && es_tui_key_line(t, t->view, i, &k[n]); i++) {
+		if (!k[n].hint)
+			continue;
+		if (!k[n].hint_label)
+			k[n].hint_label = k[n].label;
+		width += es_text_width(k[n].hint_label) + 1 + es_text_width(k[n].hint);
+		n++;
+	}
+	gap = n && width + 2 * (n - 1) <= (unsigned int)COLS ? 2 : 1;
+	while (n > HINTS_KEPT && width + gap * (n - 1) > (unsigned int)COLS) {
+		unsigned int gone = n - HINTS_KEPT - 1;
+
+		width -= es_text_width(k[gone].hint_label) + 1 + es_text_width(k[gone].hint);
+		memmove(&k[gone], &k[gone + 1], HINTS_KEPT * sizeof(*k));
+		n--;
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		x = es_screen_text(y, x, 0, ES_TONE_KEY, k[i].hint_label) + 1;
+		x = es_screen_text(y, x, 0, ES_TONE_PLAIN, k[i].hint) + gap;
+	}
+}
+
+/* The line at the bottom: the filter being typed, or the keys. */
 static void draw_hints(struct es_tui *t, unsigned int y)
 {
-	struct es_key_line k;
 	unsigned int x = 0;
 
-	if (t->editing) {
-		x = es_screen_text(y, 0, 0, ES_TONE_KEY, "Filter: ");
-		x = es_screen_text(y, x, 0, ES_TONE_PLAIN, t->lists[t->view].filter);
-		x = es_screen_text(y, x, 0, ES_TONE_HEADING, " ");
-		es_screen_text(y, x + 2, 0, ES_TONE_DIM, "Enter keeps it, Esc clears it");
+	if (!t->editing) {
+		draw_keys(t, y);
 		return;
 	}
-	for (size_t i = 0; es_tui_key_line(t, t->view, i, &k); i++) {
-		if (!k.hint)
-			continue;
-		if (!k.hint_label)
-			k.hint_label = k.label;
-		if (x + es_text_width(k.hint_label) + 1 + es_text_width(k.hint) > (unsigned int)COLS)
-			break;
-		x = es_screen_text(y, x, 0, ES_TONE_KEY, k.hint_label) + 1;
-		x = es_screen_text(y, x, 0, ES_TONE_PLAIN, k.hint) + 2;
-	}
+	x = es_screen_text(y, 0, 0, ES_TONE_KEY, "Filter: ");
+	x = es_screen_text(y, x, 0, ES_TONE_PLAIN, t->lists[t->view].filter);
+	x = es_screen_text(y, x, 0, ES_TONE_HEADING, " ");
+	es_screen_text(y, x + 2, 0, ES_TONE_DIM, "Enter keeps it, Esc clears it");
 }
 
 /* One line that says what is not as usual; blank if all is well. */
@@ -194,6 +215,36 @@ static void draw_heading(const struct es_tui *t, const struct es_layout *l, unsi
 	}
 }
 
+enum es_tone es_time_tone(unsigned int piece)
+{
+	static const enum es_tone tones[ES_SGRS] = {
+		[ES_SGR_OFF] = ES_TONE_PLAIN, [ES_SGR_BOLD] = ES_TONE_STRONG,	[ES_SGR_DIM] = ES_TONE_DIM,
+		[ES_SGR_GOOD] = ES_TONE_GOOD, [ES_SGR_WARN] = ES_TONE_WARN,	[ES_SGR_BAD] = ES_TONE_BAD,
+		[ES_SGR_IO] = ES_TONE_IO,     [ES_SGR_PAGING] = ES_TONE_PAGING,
+	};
+
+	return tones[es_time_sgr(piece)];
+}
+
+/* A bar of pieces: each in its colour, its text cut at the columns where the next begins. */
+static void draw_pieces(const char *text, const unsigned int columns[ES_TIME_PIECES], unsigned int y,
+			unsigned int x)
+{
+	char piece[ES_CELL_MAX];
+
+	for (unsigned int i = 0; i < ES_TIME_PIECES; i++) {
+		size_t used = 0;
+
+		for (unsigned int n = columns[i]; n && *text; n--)
+			do
+				piece[used++] = *text++;
+			while (((unsigned char)*text & 0xc0) == 0x80);
+		piece[used] = '\0';
+		if (used)
+			x = es_screen_text(y, x, 0, es_time_tone(i), piece);
+	}
+}
+
 static void draw_row(const struct es_tui *t, const struct es_layout *l, const void *row, unsigned int y,
 		     enum es_tone (*tone_of)(const void *row, const struct es_column *column))
 {
@@ -202,34 +253,69 @@ static void draw_row(const struct es_tui *t, const struct es_layout *l, const vo
 
 	for (unsigned int i = 0; i < l->n; i++) {
 		const struct es_column *c = l->at[i].column;
-		unsigned int w;
+		unsigned int w, width = l->at[i].width, columns[ES_TIME_PIECES] = { 0 };
 
 		x += i ? l->gap : 0;
-		c->cell(buf, row, c->flex || !c->right ? l->at[i].width : 0, &t->style);
+		c->cell(buf, row, c->flex || !c->right ? width : 0, &t->style);
 		w = es_text_width(buf);
-		es_screen_text(y, x + (c->right && w < l->at[i].width ? l->at[i].width - w : 0),
-			       l->at[i].width, tone_of(row, c), buf);
-		x += l->at[i].width;
+		es_screen_text(y, x + (c->right && w < width ? width - w : 0), width, tone_of(row, c), buf);
+		if (c->pieces)
+			c->pieces(columns, row, w);
+		if (c->pieces && w <= width)
+			draw_pieces(buf, columns, y, x);
+		x += width;
 	}
 }
 
-void es_tui_draw_table(struct es_tui *t, const void *const *rows, size_t n, unsigned int y, unsigned int end,
-		       void (*key)(char buf[ES_ROW_KEY], const void *row),
-		       enum es_tone (*tone_of)(const void *row, const struct es_column *column))
+void es_tui_draw_table(struct es_tui *t, const struct es_tui_table *table, unsigned int y, unsigned int end)
 {
 	struct es_tui_list *list = &t->lists[t->view];
+	bool sum = table->sum && table->n && end > y + 2;
 	struct es_layout l;
 
 	if (end <= y)
 		return;
-	es_layout(&l, list->columns, rows, n, true, &t->style);
+	end -= sum;
+	es_layout(&l, list->columns, table->rows, table->n, true, &t->style);
 	draw_heading(t, &l, y++);
-	es_tui_place(list, rows, n, end - y, key);
-	for (size_t i = list->scroll; i < n && y < end; i++, y++) {
-		draw_row(t, &l, rows[i], y, tone_of);
+	es_tui_place(list, table->rows, table->n, end - y, table->key);
+	for (size_t i = list->scroll; i < table->n && y < end; i++, y++) {
+		draw_row(t, &l, table->rows[i], y, table->tone_of);
 		if (i == list->at)
 			es_screen_select(y);
 	}
+	if (sum)
+		draw_row(t, &l, table->sum, y, table->tone_of);
+}
+
+/* --- which view --- */
+
+static const struct {
+	enum es_tui_view all, one;
+} views[ES_ASPECTS] = {
+	[ES_ASPECT_REASONS] = { ES_VIEW_VMS, ES_VIEW_VM },
+	[ES_ASPECT_PAGING] = { ES_VIEW_PAGING, ES_VIEW_VM_PAGING },
+	[ES_ASPECT_TIME] = { ES_VIEW_TIME, ES_VIEW_VM_TIME },
+	[ES_ASPECT_LATENCY] = { ES_VIEW_VMS, ES_VIEW_VM },
+};
+
+enum es_tui_view es_tui_view_of(enum es_aspect aspect, bool one_vm)
+{
+	return one_vm ? views[aspect].one : views[aspect].all;
+}
+
+enum es_aspect es_tui_aspect(enum es_tui_view view)
+{
+	for (enum es_aspect a = 0; a < ES_ASPECTS; a++)
+		if (views[a].all == view || views[a].one == view)
+			return a;
+	return ES_ASPECT_REASONS;
+}
+
+void es_tui_go(struct es_tui *t, enum es_tui_view view)
+{
+	t->view = view;
+	t->feed->top->vcpus = view == ES_VIEW_VM_TIME;
 }
 
 void es_tui_draw(struct es_tui *t)
@@ -237,13 +323,12 @@ void es_tui_draw(struct es_tui *t)
 	static void (*const draw[ES_VIEWS])(struct es_tui *, unsigned int, unsigned int) = {
 		[ES_VIEW_VMS] = es_tui_draw_vms,    [ES_VIEW_VM] = es_tui_draw_vm,
 		[ES_VIEW_PAGING] = es_tui_draw_vms, [ES_VIEW_VM_PAGING] = es_tui_draw_vm_paging,
+		[ES_VIEW_TIME] = es_tui_draw_time,  [ES_VIEW_VM_TIME] = es_tui_draw_vm_time,
 		[ES_VIEW_HELP] = es_tui_draw_help,
 	};
 	static const unsigned int status_line[ES_VIEWS] = {
-		[ES_VIEW_VMS] = 2,
-		[ES_VIEW_VM] = 4,
-		[ES_VIEW_PAGING] = 2,
-		[ES_VIEW_VM_PAGING] = 5,
+		[ES_VIEW_VMS] = 2,	 [ES_VIEW_VM] = 4,   [ES_VIEW_PAGING] = 2,
+		[ES_VIEW_VM_PAGING] = 5, [ES_VIEW_TIME] = 2, [ES_VIEW_VM_TIME] = 4,
 	};
 	unsigned int rows, columns;
 

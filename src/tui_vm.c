@@ -65,7 +65,8 @@ void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end)
 	draw_total_rate(t, &row, first + 2);
 	if (es_top_reasons(t->feed->top, &row, &q, &table))
 		return;
-	es_tui_draw_table(t, table.order, table.n, first + 4, end, key_of, tone_of);
+	es_tui_draw_table(t, &(struct es_tui_table){ table.order, table.n, NULL, key_of, tone_of }, first + 4,
+			  end);
 	if (!table.n && end > first + 6)
 		es_screen_text(first + 6, 2, 0, ES_TONE_DIM,
 			       *l->filter ? "no such reason; Esc shows all" : "no exits have been seen yet");

@@ -31,7 +31,7 @@ static enum es_tone tone_of(const void *row, const struct es_column *column)
 	return strcmp(column->key, "name") == 0 ? ES_TONE_STRONG : ES_TONE_PLAIN;
 }
 
-static void draw_nothing(struct es_tui *t, unsigned int y, unsigned int end)
+void es_tui_draw_nothing(struct es_tui *t, unsigned int y, unsigned int end)
 {
 	const char *why = !t->feed->top->sum	      ? "waiting for the first answer of exitstatd"
 			  : *t->lists[t->view].filter ? "no VM of that name; Esc shows all"
@@ -47,16 +47,9 @@ static void draw_nothing(struct es_tui *t, unsigned int y, unsigned int end)
 	es_tui_draw_wrapped(y + 2, end, 2, t->style.width, ES_TONE_WARN, notice);
 }
 
-void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end)
+void es_tui_draw_summary(struct es_tui *t, unsigned int y)
 {
-	struct es_tui_list *l = &t->lists[t->view];
-	struct es_top_query q = { .filter = l->filter,
-				  .hide_ended = t->hide_ended,
-				  .sort = l->sort,
-				  .reverse = l->reverse,
-				  .paging = t->view == ES_VIEW_PAGING };
 	_cleanup_free_ char *summary = NULL;
-	struct es_vm_table table;
 	size_t size;
 	FILE *f = open_memstream(&summary, &size);
 
@@ -65,11 +58,25 @@ void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end)
 	if (f)
 		fclose(f);
 	if (summary)
-		es_screen_text(first, 0, 0, ES_TONE_PLAIN, summary);
+		es_screen_text(y, 0, 0, ES_TONE_PLAIN, summary);
+}
+
+void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end)
+{
+	struct es_tui_list *l = &t->lists[t->view];
+	struct es_top_query q = { .filter = l->filter,
+				  .hide_ended = t->hide_ended,
+				  .sort = l->sort,
+				  .reverse = l->reverse,
+				  .aspect = es_tui_aspect(t->view) };
+	struct es_vm_table table;
+
+	es_tui_draw_summary(t, first);
 	if (es_top_vms(t->feed->top, &q, &table))
 		return;
-	es_tui_draw_table(t, table.order, table.n, first + 2, end, key_of, tone_of);
+	es_tui_draw_table(t, &(struct es_tui_table){ table.order, table.n, NULL, key_of, tone_of }, first + 2,
+			  end);
 	if (!table.n && end > first + 4)
-		draw_nothing(t, first + 4, end);
+		es_tui_draw_nothing(t, first + 4, end);
 	es_vm_table_free(&table);
 }

@@ -27,9 +27,9 @@ struct es_args {
 	uint64_t interval_ns;
 	uint64_t rounds;
 	int format; /* enum es_format */
-	const struct es_column *sort;
+	const char *sort; /* key of a column */
 	bool per_vcpu;
-	bool paging;
+	bool paging, time, latency; /* one of the views: es_aspect_of() */
 	bool batch;
 	bool watch;
 	bool force;
@@ -49,7 +49,7 @@ enum es_option_kind {
 	ES_OPT_DURATION, /* uint64_t ns, > 0 */
 	ES_OPT_COUNT,	 /* uint64_t, > 0 */
 	ES_OPT_WORD,	 /* int: place in words */
-	ES_OPT_COLUMN,	 /* const struct es_column *: from columns */
+	ES_OPT_COLUMN,	 /* const char *: key of one of the columns */
 };
 
 struct es_option {
@@ -60,7 +60,7 @@ struct es_option {
 	const char *arg;  /* name of the argument in help; words and columns name themselves */
 	const char *help; /* "\n" starts a new line of help */
 	const char *const *words;
-	const struct es_column *columns;
+	const struct es_column *const *columns; /* [ES_ASPECTS]: of each view; NULL where it has none */
 	bool hidden; /* for tests: works, but help is silent about it */
 };
 
@@ -87,6 +87,14 @@ extern const char *const es_pers[];	     /* second, guest-second, total */
 bool es_options_parse(const struct es_verb *verb, int argc, char **argv, struct es_args *args,
 		      enum es_exit *status);
 void es_verb_help(FILE *f, const struct es_verb *verb);
+
+/* A view as its option names it: "paging"; "usual" for the one without. */
+const char *es_aspect_word(enum es_aspect aspect);
+/* The view that was asked for; of several, ES_EXIT_USAGE, and that has been said. */
+enum es_exit es_aspect_of(const char *verb, const struct es_args *args, enum es_aspect *aspect);
+/* args->sort as a column of that table, NULL if not given; ES_EXIT_USAGE: the view has none such. */
+enum es_exit es_sort_of(const char *verb, const struct es_args *args, enum es_aspect aspect,
+			const struct es_column *columns, const struct es_column **sort);
 
 /* "10s", "500ms", "2m", "1h", "1.5" (seconds) to ns; 0, or -EINVAL, also for 0 and for more than a year. */
 int es_duration_parse(const char *text, uint64_t *ns);

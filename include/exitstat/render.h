@@ -15,6 +15,10 @@
 
 #include <exitstat/paging.h>
 #include <exitstat/snapshot.h>
+#include <exitstat/times.h>
+
+/* What VMs are looked at for: a view of snapshot, top and replay each. */
+enum es_aspect { ES_ASPECT_REASONS, ES_ASPECT_PAGING, ES_ASPECT_TIME, ES_ASPECT_LATENCY, ES_ASPECTS };
 
 /* How the reader's end can show text. */
 struct es_style {
@@ -62,9 +66,13 @@ enum es_glyph {
 };
 const char *es_glyph(enum es_glyph g, bool utf8);
 
+/* Bars of a part each: of the parts of time, and of what is not told apart. Without colours they differ all the same. */
+const char *es_time_glyph(unsigned int piece, bool utf8);
+
 /* SGR sequences, "" without colour. ES_SGR_OFF ends each. */
-enum es_sgr { ES_SGR_OFF, ES_SGR_BOLD, ES_SGR_DIM, ES_SGR_GOOD, ES_SGR_WARN, ES_SGR_BAD, ES_SGRS };
+enum es_sgr { ES_SGR_OFF, ES_SGR_BOLD, ES_SGR_DIM, ES_SGR_GOOD, ES_SGR_WARN, ES_SGR_BAD, ES_SGR_IO, ES_SGR_PAGING, ES_SGRS };
 const char *es_sgr(enum es_sgr c, const struct es_style *st);
+enum es_sgr es_time_sgr(unsigned int piece);
 
 /*
  * A row of bars, one column a value, the newest last, scaled to the greatest;
@@ -89,12 +97,14 @@ struct es_column {
 	unsigned int live; /* width in top, where columns must not dance; 0: not in top */
 	/* width: columns to fill for a flex column, 0 for no limit. */
 	void (*cell)(char buf[ES_CELL_MAX], const void *row, unsigned int width, const struct es_style *st);
+	/* Of a cell that is a bar of pieces: the columns of each; all 0 where it is plain text. */
+	void (*pieces)(unsigned int columns[ES_TIME_PIECES], const void *row, unsigned int width);
 	int (*compare)(const void *a, const void *b); /* the order a reader wants first comes first */
 };
 
 const struct es_column *es_column_find(const struct es_column *table, const char *key);
-/* "rate|name|pid": the words for --sort. */
-const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *table);
+/* "rate|name|pid": the words for --sort, of n tables (some may be NULL) each once. */
+const char *es_column_words(char buf[ES_CELL_MAX], const struct es_column *const *tables, size_t n);
 /* For compare: greater first, so what is unknown, being negative, comes last. */
 int es_descending(double a, double b);
 /* Stable order by the column's compare. Returns 0 or -ENOMEM. */
@@ -199,6 +209,36 @@ void es_render_when(FILE *f, uint64_t realtime_ns);
 int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
 		      const struct es_column *sort, const struct es_style *st);
 
+/* The time of a VM, of one of its vCPUs, or of several VMs, as shown. */
+enum es_time_subject { ES_TIME_OF_VM, ES_TIME_OF_VCPU, ES_TIME_OF_ALL };
+struct es_time_row {
+	enum es_time_subject of;
+	const struct es_vm *vm;	 /* NULL of all */
+	uint32_t vcpu_id, vcpus; /* vcpus: of how many, 0 not known */
+	size_t vms, left_out; /* of all: how many, and how many of these are not in the sum */
+	bool nothing;		 /* not in the interval, or there is none */
+	struct es_time_split split;
+};
+extern const struct es_column es_time_columns[]; /* of VMs, with their vCPUs below them */
+extern const struct es_column es_vcpu_time_columns[]; /* of one VM's vCPUs */
+/* counts NULL: nothing happened. */
+struct es_time_row es_time_row_of_vm(const struct es_vm *vm, const struct es_counts *counts);
+struct es_time_row es_time_row_of_vcpu(const struct es_vm *vm, const struct es_vcpu *vcpu, const struct es_counts *counts);
+/*
+ * The sum of rows of VMs. Those of which less is known than of others are left out, which the row's name says: a sum of
+ * parts that are known of some only would be no sum.
+ */
+struct es_time_row es_time_row_of_all(const void *const *rows, size_t n);
+/* What the glyphs of the bars mean: "█ guest  ▓ kernel …" */
+void es_render_time_key(FILE *f, const struct es_style *st);
+#define ES_TIME_KEY_WIDTH 44 /* where there is less room, its parts stand closer */
+/* What is not measured of rows that have a bar, in a line; NULL: all is. */
+const char *es_time_remark(const void *const *rows, size_t n);
+#define ES_TIME_OF_WHAT "100% is the time of all vCPUs of a VM: n vCPUs live n seconds a second."
+/* Rows, for one more of which there is room, and their sum (NULL: none), as a table with its key. vcpus: of one VM. */
+int es_render_time_table(FILE *f, const void **rows, size_t n, const struct es_time_row *sum, bool vcpus,
+			 const struct es_style *st);
+
 /* What the paging view is about; vm's mode, and the counts of the VM or of one of its vCPUs. */
 struct es_paging_subject {
 	enum es_isa isa;
@@ -214,10 +254,11 @@ int es_render_paging(FILE *f, const struct es_paging_subject *p, const struct es
 
 /* Whole outputs. 0, or -ENOMEM; what f says (ferror) is the caller's to ask. */
 struct es_snapshot_view {
-	const struct es_column *sort; /* NULL: by count */
+	const struct es_column *sort; /* of the aspect's columns; NULL: as is usual there */
 	bool per_vcpu;
-	bool paging; /* not the reasons: the paging view */
+	enum es_aspect aspect;
 };
+int es_render_times(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, const struct es_style *st);
 int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
 		       const struct es_style *st);
 int es_render_json(FILE *f, const struct es_snapshot *s, bool per_vcpu);
@@ -226,6 +267,8 @@ void es_csv_u64(FILE *f, uint64_t v);
 void es_csv_text(FILE *f, const char *text, bool terminal);
 /* One row a VM (or vCPU) and reason; names are cleaned for a terminal only. */
 int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
+/* One row a VM (or vCPU): where its time went. */
+int es_render_time_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
 /* One row a VM (or vCPU) and event of paging, its cost first. */
 int es_render_paging_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
 /* now: the last interval, NULL if there is none. */

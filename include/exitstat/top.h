@@ -45,6 +45,7 @@ struct es_top {
 	struct es_history history;
 	bool baseline; /* the next totals begin a new span, they are not compared with the last */
 	char *watched; /* id of the VM that must not go away under the reader's eyes, or NULL */
+	bool vcpus;    /* its vCPUs are wanted one by one (or, with a feed's vm, those of all it names) */
 };
 
 void es_top_clear(struct es_top *t);
@@ -65,10 +66,13 @@ int es_top_watch(struct es_top *t, const char *id);
 struct es_top_query {
 	const char *filter;
 	bool hide_ended;
-	const struct es_column *sort;
+	enum es_aspect aspect;
+	const struct es_column *sort; /* of the table that is asked for; NULL: as is usual there */
 	bool reverse;
-	bool paging; /* sort is one of es_paging_columns; NULL: by cost */
 };
+/* The columns of the VMs in that view, and the usual order. */
+const struct es_column *es_aspect_columns(enum es_aspect aspect);
+const struct es_column *es_aspect_sort(enum es_aspect aspect);
 struct es_vm_table {
 	struct es_vm_row *rows;
 	const void **order;
@@ -76,6 +80,17 @@ struct es_vm_table {
 };
 int es_top_vms(const struct es_top *t, const struct es_top_query *q, struct es_vm_table *out);
 void es_vm_table_free(struct es_vm_table *t);
+
+/* The same VMs, and their sum, as to where their time went. */
+struct es_time_table {
+	struct es_time_row *rows, sum;
+	const void **order; /* with room for one more */
+	size_t n;
+};
+int es_top_times(const struct es_top *t, const struct es_top_query *q, struct es_time_table *out);
+/* The vCPUs of one VM, if they are known one by one; the sum is the VM. The filter is part of a vCPU's number. */
+int es_top_vcpu_times(const struct es_vm_row *vm, const struct es_top_query *q, struct es_time_table *out);
+void es_time_table_free(struct es_time_table *t);
 
 struct es_reason_table {
 	struct es_reason_row *rows;
@@ -115,8 +130,8 @@ void es_render_vm_rates(FILE *f, const struct es_top *t, const struct es_vm_row 
 			const struct es_style *st);
 void es_render_vm_paging(FILE *f, const struct es_top *t, const struct es_vm_row *row,
 			 const struct es_style *st);
-/* One round of --batch. reasons: a table of reasons (or of paging's events) for each VM, too. */
-int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q, bool reasons,
+/* One round of --batch. each: a table of reasons (paging's events, vCPUs) for each VM, too. */
+int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q, bool each,
 		  const struct es_style *st);
 
 /*

@@ -13,6 +13,7 @@
 enum es_exit es_tui_run(struct es_feed *feed, const struct es_args *args);
 
 /* cmd_top.c: all of top but its options, for replay too. */
+extern const struct es_column *const es_top_sorts[ES_ASPECTS];
 enum es_exit es_top_check(const char *verb, const struct es_args *args);
 enum es_exit es_top_run(struct es_feed *feed, const struct es_args *args);
 
@@ -45,10 +46,20 @@ void es_screen_line(unsigned int y, enum es_tone tone);
 void es_screen_select(unsigned int y); /* marks a line as the selected one */
 void es_screen_size(unsigned int *rows, unsigned int *columns);
 
-enum es_tui_view { ES_VIEW_VMS, ES_VIEW_VM, ES_VIEW_PAGING, ES_VIEW_VM_PAGING, ES_VIEW_HELP, ES_VIEWS };
+/* Two for each aspect: of all VMs, and of one, which follows it. es_tui_view_of() */
+enum es_tui_view {
+	ES_VIEW_VMS,
+	ES_VIEW_VM,
+	ES_VIEW_PAGING,
+	ES_VIEW_VM_PAGING,
+	ES_VIEW_TIME,
+	ES_VIEW_VM_TIME,
+	ES_VIEW_HELP,
+	ES_VIEWS
+};
 #define ES_VIEW_BIT(v) (1U << (v))
-#define ES_VIEW_ALL_VMS	(ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_PAGING))
-#define ES_VIEW_ONE_VM	(ES_VIEW_BIT(ES_VIEW_VM) | ES_VIEW_BIT(ES_VIEW_VM_PAGING))
+#define ES_VIEW_ALL_VMS	(ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_PAGING) | ES_VIEW_BIT(ES_VIEW_TIME))
+#define ES_VIEW_ONE_VM	(ES_VIEW_BIT(ES_VIEW_VM) | ES_VIEW_BIT(ES_VIEW_VM_PAGING) | ES_VIEW_BIT(ES_VIEW_VM_TIME))
 #define ES_VIEW_LISTS	(ES_VIEW_ALL_VMS | ES_VIEW_ONE_VM)
 #define ES_VIEW_ALL	(ES_VIEW_LISTS | ES_VIEW_BIT(ES_VIEW_HELP))
 
@@ -72,6 +83,12 @@ struct es_tui {
 	bool editing, paused, hide_ended, quit;
 };
 
+/* tui_views.c */
+enum es_tui_view es_tui_view_of(enum es_aspect aspect, bool one_vm);
+enum es_aspect es_tui_aspect(enum es_tui_view view);
+/* Goes there, with what it needs: the watched VM's vCPUs one by one. */
+void es_tui_go(struct es_tui *t, enum es_tui_view view);
+
 /* tui_keys.c. is_key: a KEY_* of curses, else a character. */
 void es_tui_key(struct es_tui *t, bool is_key, unsigned int ch);
 struct es_key_line {
@@ -84,10 +101,12 @@ bool es_tui_key_line(const struct es_tui *t, enum es_tui_view view, size_t n, st
 
 /* tui_views.c */
 void es_tui_draw(struct es_tui *t);
-/* tui_vms.c (both lists of VMs), tui_vm.c, tui_paging.c, tui_help.c: each draws between the lines first and end. */
+/* tui_vms.c (the lists of VMs), tui_vm.c, tui_paging.c, tui_time.c, tui_help.c: each draws between the lines first and end. */
 void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_vm_paging(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_time(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_vm_time(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_help(struct es_tui *t, unsigned int first, unsigned int end);
 /* Breaks a text at spaces onto the lines from y to end, indented; what does not fit is cut. */
 void es_tui_draw_wrapped(unsigned int y, unsigned int end, unsigned int indent, unsigned int width, enum es_tone tone,
@@ -99,9 +118,20 @@ void es_tui_draw_rendered(struct es_tui *t, const struct es_vm_row *row, unsigne
 /* Places selection and scroll for n rows on page lines. key: the row's key into the buffer. */
 void es_tui_place(struct es_tui_list *l, const void *const *rows, size_t n, size_t page,
 		  void (*key)(char buf[ES_ROW_KEY], const void *row));
-/* A table with heading, from line y to end. tone_of: of one cell. */
-void es_tui_draw_table(struct es_tui *t, const void *const *rows, size_t n, unsigned int y, unsigned int end,
-		       void (*key)(char buf[ES_ROW_KEY], const void *row),
-		       enum es_tone (*tone_of)(const void *row, const struct es_column *column));
+/* A table with heading, from line y to end. */
+struct es_tui_table {
+	const void *const *rows;
+	size_t n;
+	const void *sum; /* a line below the rows that is none of them, or NULL */
+	void (*key)(char buf[ES_ROW_KEY], const void *row);
+	enum es_tone (*tone_of)(const void *row, const struct es_column *column); /* of one cell */
+};
+void es_tui_draw_table(struct es_tui *t, const struct es_tui_table *table, unsigned int y, unsigned int end);
+/* Of a piece of a bar. */
+enum es_tone es_time_tone(unsigned int piece);
+/* Why there is no VM to be seen. */
+void es_tui_draw_nothing(struct es_tui *t, unsigned int y, unsigned int end);
+/* The line about all VMs. */
+void es_tui_draw_summary(struct es_tui *t, unsigned int y);
 
 #endif

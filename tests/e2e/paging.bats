@@ -115,7 +115,7 @@ sentence2="Shadow paging is 95% of the exits and 89% of the time outside the gue
 	shows '^guest1 +npt +3\.50k +3\.00k +85\.7% 75\.0% █+[▏▎▍▌▋▊▉]? +2\.90k +0$'
 	shows '^bare4 +npt +1\.00k +300 +30\.0% 30\.0% █+[▏▎▍▌▋▊▉]? +- +-$'
 	[[ $(line 5) == guest2* && $(line 8) == bare4* ]]
-	shows '^Enter open  m paging  / filter .*  h help  q quit$'
+	shows '^Enter open +m paging .* h help +q quit$'
 	fits 80
 	# The selection and the filter go along.
 	keys Down Down m

@@ -31,7 +31,7 @@ replay() {
 	replay
 	shows '^guest1 +4201 +4 npt +running +1\.64k '
 	[[ $(line 1) == "exitstat  kvmhost, Linux 6.1.0-42-amd64, AMD SVM "*" replay "*" of 100  1x  13:46:"?? ]]
-	shows '^Enter open .* p pause  ,/\. step  \+/- speed  h help  q quit$'
+	shows '^Enter open .* p pause +,/\. step +\+/- speed +h help +q quit$'
 	fits 100
 	keys q
 	shows '^status 0'

@@ -129,7 +129,7 @@ static void paging_views(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ES_ARRAY_SIZE(cases); i++) {
-		struct es_snapshot_view v = { .per_vcpu = cases[i].per_vcpu, .paging = true };
+		struct es_snapshot_view v = { .per_vcpu = cases[i].per_vcpu, .aspect = ES_ASPECT_PAGING };
 		struct es_snapshot *s = with_events();
 		struct output o;
 
@@ -312,7 +312,7 @@ static void batch(void **state)
 	assert_output(&o, "cli-top-batch.txt");
 	es_render_top(output(&o), &t, &q, true, &st);
 	assert_output(&o, "cli-top-batch-reasons.txt");
-	q.paging = true;
+	q.aspect = ES_ASPECT_PAGING;
 	es_render_top(output(&o), &t, &q, false, &st);
 	assert_output(&o, "cli-top-batch-paging.txt");
 	es_render_top(output(&o), &t, &q, true, &st);
@@ -357,21 +357,22 @@ static void columns_go_when_room_is_short(void **state)
 
 static void words_for_sort(void **state)
 {
+	static const struct es_column *const tables[] = { es_reason_columns, NULL, es_event_columns };
+	static const struct es_column *const all[] = { es_vm_columns,	  es_reason_columns,
+						       es_paging_columns, es_event_columns,
+						       es_time_columns,	  es_vcpu_time_columns };
 	char buf[ES_CELL_MAX];
 
 	(void)state;
-	assert_string_equal(es_column_words(buf, es_reason_columns), "name|class|count|rate|time|avg");
+	assert_string_equal(es_column_words(buf, tables, 2), "name|class|count|rate|time|avg");
+	/* A word that two tables have is said once. */
+	assert_string_equal(es_column_words(buf, tables, 3), "name|class|count|rate|time|avg|event");
 	assert_null(es_column_find(es_reason_columns, "history"));
 	assert_null(es_column_find(es_reason_columns, "COUNT"));
 	assert_non_null(es_column_find(es_vm_columns, "outside"));
-	for (const struct es_column *c = es_vm_columns; c->key; c++)
-		assert_true(!c->sortable || c->compare);
-	for (const struct es_column *c = es_reason_columns; c->key; c++)
-		assert_true(!c->sortable || c->compare);
-	for (const struct es_column *c = es_paging_columns; c->key; c++)
-		assert_true(!c->sortable || c->compare);
-	for (const struct es_column *c = es_event_columns; c->key; c++)
-		assert_true(!c->sortable || c->compare);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(all); i++)
+		for (const struct es_column *c = all[i]; c->key; c++)
+			assert_true(!c->sortable || c->compare);
 }
 
 int main(void)
