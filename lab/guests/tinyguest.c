@@ -282,7 +282,7 @@ static void destroy_vm(struct vm *vm, int kvm)
 /* The guest has ended a round. Is there to be another? */
 static bool next_round(struct vcpu *vcpu, uint64_t started)
 {
-	uint64_t due;
+	uint64_t due, now;
 
 	vcpu->rounds++;
 	if (opt[OPT_PAUSE_MS])
@@ -294,8 +294,9 @@ static bool next_round(struct vcpu *vcpu, uint64_t started)
 		madvise(vcpu->vm->mem + vcpu->params->touch_base, opt[OPT_TOUCH] * PAGE, MADV_DONTNEED);
 	if (opt[OPT_RATE]) {
 		due = started + vcpu->rounds * 1000000000ULL / opt[OPT_RATE];
-		if (now_ns() < due)
-			sleep_ns(due - now_ns());
+		now = now_ns(); /* once: with a second look the time may have come in between */
+		if (now < due)
+			sleep_ns(due - now);
 	}
 	return !stopping;
 }
