@@ -272,6 +272,21 @@ static void status(struct es_source *src, struct es_status *st)
 	add_features(c, st);
 }
 
+static int cost_on(struct es_source *src, char why[ES_COST_WHY])
+{
+	struct collector *c = to_collector(src);
+
+	if (es_loader_attached(c->loader))
+		return es_bpf_stats_on(why);
+	snprintf(why, ES_COST_WHY, "the programs are not attached");
+	return -ENODEV;
+}
+
+static void cost(struct es_source *src, struct es_cost_counts *out)
+{
+	es_loader_counts(to_collector(src)->loader, out);
+}
+
 static const char *not_comparable(struct collector *c)
 {
 	if (!es_loader_attached(c->loader))
@@ -340,6 +355,8 @@ static const struct es_source_ops collector_ops = {
 	.sample = sample,
 	.status = status,
 	.kernel = kernel,
+	.cost_on = cost_on,
+	.cost = cost,
 	.detach = detach_op,
 	.attach = attach_op,
 	.free = collector_free,

@@ -10,6 +10,8 @@
 #include <exitstat/service.h>
 #include <exitstat/util.h>
 
+#include "daemon_cost.h"
+
 #define CACHE_SIZE 16
 #define ECHO_MAX   128 /* bytes of a client's own words that an error repeats */
 #define NEAR_MAX   5
@@ -17,6 +19,7 @@
 struct args {
 	const char *vm;
 	bool per_vcpu, last_interval;
+	uint64_t measure_ns;
 };
 
 /* What a rendered snapshot depends on. uid is ignored when all. */
@@ -29,6 +32,7 @@ struct key {
 
 struct es_service {
 	struct es_store *store;
+	struct es_costs *costs;
 	const struct es_service_ops *ops;
 	void *ctx;
 	struct {
@@ -45,13 +49,15 @@ struct call {
 	struct es_service *sv;
 	const struct es_peer *peer;
 	struct args args;
-	struct es_text *reply;
+	struct es_later *later;
+	struct es_text *reply; /* NULL at the end: it comes later, or there was no memory */
 };
 
 struct param {
 	const char *name;
 	json_type type;
 	size_t offset;
+	json_int_t max; /* of a JSON_INTEGER, which begins at 1 */
 };
 
 struct method {
@@ -321,22 +327,67 @@ static void get_info(struct call *c)
 	c->reply = end(&j);
 }
 
-static void get_status(struct call *c)
+/* NULL: out of memory. */
+static struct es_text *answer_status(struct es_service *sv, const struct es_peer *peer,
+				     const struct es_cost *cost)
 {
 	struct es_status *st = calloc(1, sizeof(*st));
 	struct es_kernel_report *kernel = NULL;
+	struct es_text *t = NULL;
 	struct es_json j;
 
 	/* First the comparison: what goes wrong in it is counted in the status. */
-	if (st && !c->sv->ops->kernel(c->sv->ctx, c->peer->all, c->peer->uid, &kernel)) {
-		c->sv->ops->status(c->sv->ctx, st);
+	if (st && !sv->ops->kernel(sv->ctx, peer->all, peer->uid, &kernel)) {
+		sv->ops->status(sv->ctx, st);
 		st->kernel = kernel;
+		st->cost = *cost;
 		begin(&j, NULL);
 		es_status_write(&j, "status", st);
-		c->reply = end(&j);
+		t = end(&j);
 	}
 	es_kernel_report_free(kernel);
 	free(st);
+	return t;
+}
+
+/* 0: it goes on, and its end is told to c->later. Else why says why not. */
+static int measure(struct call *c, char why[ES_COST_WHY])
+{
+	const char *word = NULL;
+
+	if (!c->args.measure_ns)
+		word = "not asked for";
+	else if (!c->sv->costs || !c->later)
+		word = "not possible here";
+	else if (!c->peer->all) /* it slows every BPF program of the host a little */
+		word = "only root and members of the daemon's group may have it measured; use sudo";
+	if (!word)
+		return es_cost_begin(c->sv->costs, c->args.measure_ns, c->later->ready, c->later->ctx,
+				     &c->later->run, why);
+	snprintf(why, ES_COST_WHY, "%s", word);
+	return -EPERM;
+}
+
+static void get_status(struct call *c)
+{
+	struct es_cost none = { .why = "" };
+
+	if (measure(c, none.why) < 0)
+		c->reply = answer_status(c->sv, c->peer, &none);
+}
+
+struct es_text *es_service_finish(struct es_service *sv, const struct es_peer *peer, struct es_later *later)
+{
+	struct es_text *t = answer_status(sv, peer, es_cost_result(later->run));
+
+	es_service_cancel(later);
+	return t;
+}
+
+void es_service_cancel(struct es_later *later)
+{
+	es_cost_end(later->run);
+	later->run = NULL;
 }
 
 static void do_switch(struct call *c, int (*run)(void *ctx, char *err, size_t size))
@@ -364,15 +415,19 @@ static void do_attach(struct call *c)
 }
 
 static const struct param snapshot_params[] = {
-	{ "vm", JSON_STRING, offsetof(struct args, vm) },
-	{ "per_vcpu", JSON_TRUE, offsetof(struct args, per_vcpu) },
-	{ "last_interval", JSON_TRUE, offsetof(struct args, last_interval) },
+	{ "vm", JSON_STRING, offsetof(struct args, vm), 0 },
+	{ "per_vcpu", JSON_TRUE, offsetof(struct args, per_vcpu), 0 },
+	{ "last_interval", JSON_TRUE, offsetof(struct args, last_interval), 0 },
+};
+
+static const struct param status_params[] = {
+	{ "measure_ns", JSON_INTEGER, offsetof(struct args, measure_ns), ES_COST_MAX_NS },
 };
 
 static const struct method methods[] = {
 	{ "exitstat.GetInfo", false, get_info, NULL, 0 },
 	{ "exitstat.GetSnapshot", false, get_snapshot, snapshot_params, ES_ARRAY_SIZE(snapshot_params) },
-	{ "exitstat.GetStatus", false, get_status, NULL, 0 },
+	{ "exitstat.GetStatus", false, get_status, status_params, ES_ARRAY_SIZE(status_params) },
 	{ "exitstat.Detach", true, do_detach, NULL, 0 },
 	{ "exitstat.Attach", true, do_attach, NULL, 0 },
 };
@@ -397,9 +452,23 @@ static bool take_param(struct call *c, const struct param *p, const json_t *valu
 		*(const char **)to = json_string_value(value);
 	else if (p->type == JSON_TRUE && json_is_boolean(value))
 		*(bool *)to = json_is_true(value);
+	else if (p->type == JSON_INTEGER && json_integer_value(value) > 0 &&
+		 json_integer_value(value) <= p->max)
+		*(uint64_t *)to = (uint64_t)json_integer_value(value);
 	else
 		return false;
 	return true;
+}
+
+static void refuse_param(struct call *c, const struct param *p)
+{
+	if (p->type == JSON_INTEGER)
+		refuse(c, ES_ERROR_BAD_REQUEST,
+		       "parameter %s: must be a whole number from 1 to %" JSON_INTEGER_FORMAT, p->name,
+		       p->max);
+	else
+		refuse(c, ES_ERROR_BAD_REQUEST, "parameter %s: must be a %s", p->name,
+		       p->type == JSON_STRING ? "string" : "boolean");
 }
 
 /* false: the reply says what is wrong. */
@@ -421,8 +490,7 @@ static bool take_params(struct call *c, const struct method *m, json_t *params)
 			return false;
 		}
 		if (!json_is_null(value) && !take_param(c, &m->params[i], value)) {
-			refuse(c, ES_ERROR_BAD_REQUEST, "parameter %s: must be a %s", name,
-			       m->params[i].type == JSON_STRING ? "string" : "boolean");
+			refuse_param(c, &m->params[i]);
 			return false;
 		}
 	}
@@ -481,9 +549,9 @@ static void read_request(struct call *c, json_t *root)
 }
 
 struct es_text *es_service_call(struct es_service *sv, const struct es_peer *peer, const char *line,
-				size_t len)
+				size_t len, struct es_later *later)
 {
-	struct call c = { .sv = sv, .peer = peer };
+	struct call c = { .sv = sv, .peer = peer, .later = later };
 	json_error_t je;
 	json_t *root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);
 
@@ -497,12 +565,14 @@ struct es_text *es_service_call(struct es_service *sv, const struct es_peer *pee
 	return c.reply;
 }
 
-struct es_service *es_service_new(struct es_store *store, const struct es_service_ops *ops, void *ctx)
+struct es_service *es_service_new(struct es_store *store, struct es_costs *costs,
+				  const struct es_service_ops *ops, void *ctx)
 {
 	struct es_service *sv = calloc(1, sizeof(*sv));
 
 	if (sv) {
 		sv->store = store;
+		sv->costs = costs;
 		sv->ops = ops;
 		sv->ctx = ctx;
 	}

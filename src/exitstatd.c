@@ -20,6 +20,8 @@
 #include <exitstat/store.h>
 #include <exitstat/util.h>
 
+#include "daemon_cost.h"
+
 #define NS_PER_US      1000ULL
 #define NS_PER_S       1000000000ULL
 #define SAMPLE_GAP_NS  20000000ULL     /* between two samples that are not periodic */
@@ -36,10 +38,12 @@ struct daemon {
 	struct es_listen listen;
 	struct es_source *source;
 	struct es_store *store;
+	struct es_costs *costs;
 	struct es_service *service;
 	struct es_server *server;
 	uint64_t started_ns, next_tick_ns;
-	uint64_t sampled_ns, samples, cost_ns, cost_max_ns; /* when the last sample ended, and costs */
+	uint64_t sampled_ns, samples, cost_ns, cost_max_ns,
+		cost_sum_ns; /* when the last sample ended, and costs */
 	uint64_t
 		work_ns; /* CPU time of the last sample: waiting for a busy CPU is no reason to look less often */
 	uint64_t vcpus_until_ns;
@@ -67,6 +71,7 @@ static void sample(struct daemon *d, bool tick)
 	d->sampled_ns = es_monotonic_ns();
 	d->cost_ns = d->sampled_ns - begin;
 	d->work_ns = es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu - d->source->aside_ns;
+	d->cost_sum_ns += d->cost_ns;
 	if (d->cost_ns > d->cost_max_ns)
 		d->cost_max_ns = d->cost_ns;
 	d->samples++;
@@ -249,10 +254,32 @@ static void status(void *ctx, struct es_status *st)
 	st->cpu_ns = own_cpu();
 	st->rss_bytes = own_rss();
 	st->samples = d->samples;
+	st->sample_ns_sum = d->cost_sum_ns;
 	st->sample_ns_last = d->cost_ns;
 	st->sample_ns_max = d->cost_max_ns;
 	es_server_status(d->server, st);
 }
+
+static int cost_on(void *ctx, char why[ES_COST_WHY])
+{
+	struct es_source *src = ((struct daemon *)ctx)->source;
+
+	if (src->ops->cost_on)
+		return src->ops->cost_on(src, why);
+	snprintf(why, ES_COST_WHY, "a recording is being replayed");
+	return -ENOTSUP;
+}
+
+static void cost_counts(void *ctx, struct es_cost_counts *out)
+{
+	struct daemon *d = ctx;
+
+	d->source->ops->cost(d->source, out);
+	out->daemon_ns = own_cpu();
+	out->samples = d->samples;
+}
+
+static const struct es_cost_ops cost_ops = { .on = cost_on, .counts = cost_counts };
 
 static int kernel(void *ctx, bool all, uint32_t uid, struct es_kernel_report **out)
 {
@@ -442,8 +469,9 @@ static int make_parts(struct daemon *d)
 	struct es_store_options o = store_options(&d->cfg);
 
 	d->store = es_store_new(&o);
-	if (d->store)
-		d->service = es_service_new(d->store, &service_ops, d);
+	d->costs = es_costs_new(d->event, &cost_ops, d);
+	if (d->store && d->costs)
+		d->service = es_service_new(d->store, d->costs, &service_ops, d);
 	return d->service ? es_server_new(d->event, d->listen.fd, d->service, &es_server_limits, &d->server)
 			  : -ENOMEM;
 }
@@ -488,6 +516,7 @@ static void clean_up(struct daemon *d)
 {
 	es_server_free(d->server);
 	es_service_free(d->service);
+	es_costs_free(d->costs);
 	sd_event_source_disable_unref(d->tick);
 	sd_event_source_disable_unref(d->soon);
 	if (d->source)

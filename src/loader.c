@@ -31,7 +31,8 @@ struct es_loader {
 	struct es_mmu_programs *mmu;	 /* NULL: not attached */
 	struct es_mmu_measured measured; /* also by programs that are gone: what they counted stands */
 	char mmu_failure[192];
-	uint64_t missed_before; /* by programs that are gone */
+	uint64_t missed_before;	    /* by programs that are gone */
+	struct es_cost_counts gone; /* and what they have run */
 };
 
 /* libbpf explains failures only through its log: the first warning, its most exact one, goes into our line. */
@@ -327,6 +328,8 @@ void es_loader_detach_exits(struct es_loader *l)
 	now = es_monotonic_ns();
 	wait_for_programs();
 	l->missed_before += object_missed(l->exits->obj) + object_missed(mmu_object(l));
+	es_object_counts(l->exits->obj, &l->gone);
+	es_object_counts(mmu_object(l), &l->gone);
 	kvm_exit__destroy(l->exits);
 	es_mmu_programs_free(l->mmu);
 	l->exits = NULL;
@@ -473,48 +476,25 @@ uint64_t es_loader_missed(struct es_loader *l)
 	       object_missed(mmu_object(l)) + program_missed(l->life->progs.vcpu_destroy);
 }
 
-static void program_status(const struct bpf_program *p, bool attached, struct es_status *st)
+static struct bpf_object *exits_object(const struct es_loader *l)
 {
-	struct es_program_status *ps;
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
+	return l->exits ? l->exits->obj : NULL;
+}
 
-	if (!bpf_program__autoload(p) || st->n_programs >= ES_STATUS_PROGRAMS ||
-	    !strcmp(bpf_program__section_name(p), "raw_tp")) /* called, not attached */
-		return;
-	ps = &st->programs[st->n_programs++];
-	snprintf(ps->name, sizeof(ps->name), "%s", bpf_program__name(p));
-	snprintf(ps->hook, sizeof(ps->hook), "%s", bpf_program__section_name(p));
-	ps->attached = attached;
-	ps->runs = ps->run_ns = ps->missed = ES_NONE;
-	if (bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
-		return;
-	ps->missed = info.recursion_misses;
-	if (info.run_cnt) { /* counted only while kernel.bpf_stats_enabled is on */
-		ps->runs = info.run_cnt;
-		ps->run_ns = info.run_time_ns;
-	}
+void es_loader_counts(const struct es_loader *l, struct es_cost_counts *out)
+{
+	*out = l->gone;
+	es_object_counts(l->life->obj, out);
+	es_object_counts(exits_object(l), out);
+	es_object_counts(mmu_object(l), out);
 }
 
 void es_loader_status(struct es_loader *l, struct es_status *st)
 {
-	struct bpf_program *p;
-	struct bpf_map *m;
-
-	bpf_object__for_each_program(p, l->life->obj) program_status(p, l->life_link != NULL, st);
-	if (l->exits) {
-		bpf_object__for_each_program(p, l->exits->obj) program_status(p, true, st);
-	}
-	if (l->mmu) {
-		bpf_object__for_each_program(p, mmu_object(l)) program_status(p, true, st);
-	}
-	st->map_bytes = 0;
-	bpf_object__for_each_map(m, l->life->obj)
-	{
-		uint64_t each = (bpf_map__key_size(m) + 7) / 8 * 8 + (bpf_map__value_size(m) + 7) / 8 * 8;
-
-		if (bpf_map__type(m) == BPF_MAP_TYPE_RINGBUF)
-			each = 1;
-		st->map_bytes += each * bpf_map__max_entries(m);
-	}
+	es_object_status(l->life->obj, l->life_link != NULL, st);
+	es_object_status(exits_object(l), true, st);
+	es_object_status(mmu_object(l), true, st);
+	st->map_bytes = es_object_maps_bytes(l->life->obj, true) +
+			es_object_maps_bytes(exits_object(l), false) +
+			es_object_maps_bytes(mmu_object(l), false);
 }

@@ -14,6 +14,7 @@
 #include <exitstat/config.h>
 #include <exitstat/status.h>
 
+#include "loader_cost.h"
 #include "loader_mmu.h"
 
 struct es_loader;
@@ -73,6 +74,8 @@ int es_loader_events_drain(struct es_loader *l);
 uint64_t es_loader_health(const struct es_loader *l, enum es_health which);
 /* Runs the kernel skipped since the start, detached programs included. */
 uint64_t es_loader_missed(struct es_loader *l);
+/* What the programs have run since they were loaded while the kernel's statistics were on, detached ones included. */
+void es_loader_counts(const struct es_loader *l, struct es_cost_counts *out);
 /* Appends the programs to st->programs, and fills map_bytes. */
 void es_loader_status(struct es_loader *l, struct es_status *st);
 

@@ -7,16 +7,18 @@
 #include <exitstat/render.h>
 #include <exitstat/util.h>
 
+#include "render_status.h"
+
 #define LABEL_WIDTH 11
 
-static uint64_t number(const json_t *o, const char *key)
+uint64_t es_status_number(const json_t *o, const char *key)
 {
 	const json_t *v = json_object_get(o, key);
 
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v) : ES_NONE;
 }
 
-static void string(char buf[ES_CELL_MAX], const json_t *o, const char *key, const struct es_style *st)
+void es_status_string(char buf[ES_CELL_MAX], const json_t *o, const char *key, const struct es_style *st)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
@@ -41,14 +43,14 @@ static void write_state(FILE *f, const json_t *status, const struct es_style *st
 	const char *phrase = word;
 	enum es_sgr colour = ES_SGR_WARN;
 
-	string(word, status, "attach", st);
+	es_status_string(word, status, "attach", st);
 	for (size_t i = 0; i < ES_ARRAY_SIZE(states); i++)
 		if (strcmp(states[i].word, word) == 0) {
 			phrase = states[i].phrase;
 			colour = states[i].colour;
 		}
 	fprintf(f, "exitstatd is %s%s%s\n", es_sgr(colour, st), phrase, es_sgr(ES_SGR_OFF, st));
-	string(notice, status, "notice", st);
+	es_status_string(notice, status, "notice", st);
 	if (strcmp(notice, "-") != 0)
 		fprintf(f, "%s\n", notice);
 }
@@ -58,9 +60,9 @@ static void write_host(FILE *f, const json_t *status, const struct es_style *st)
 	const json_t *host = json_object_get(status, "host"), *tdp = json_object_get(host, "tdp");
 	char name[ES_CELL_MAX], kernel[ES_CELL_MAX], isa[ES_CELL_MAX];
 
-	string(name, host, "hostname", st);
-	string(kernel, host, "kernel", st);
-	string(isa, host, "isa", st);
+	es_status_string(name, host, "hostname", st);
+	es_status_string(kernel, host, "kernel", st);
+	es_status_string(isa, host, "isa", st);
 	fprintf(f, "%-*s%s, Linux %s, %s, nested paging %s\n", LABEL_WIDTH, "Host", name, kernel,
 		strcmp(isa, "-") == 0 ? "no KVM vendor module seen" : isa,
 		json_is_true(tdp)    ? "on"
@@ -70,102 +72,40 @@ static void write_host(FILE *f, const json_t *status, const struct es_style *st)
 		json_is_true(json_object_get(status, "latency")) ? " and times" : "; times are off");
 }
 
+static uint64_t average(uint64_t sum, uint64_t n)
+{
+	return sum == ES_NONE || n == ES_NONE || !n ? ES_NONE : sum / n;
+}
+
+static void write_maps(FILE *f, uint64_t bytes, uint64_t slots)
+{
+	char a[ES_CELL_MAX], b[ES_CELL_MAX], c[ES_CELL_MAX];
+
+	fprintf(f, "%-*s%s of the kernel's memory, %s a vCPU (for %s)\n", LABEL_WIDTH, "Maps",
+		es_fmt_bytes(a, bytes), es_fmt_bytes(b, average(bytes, slots)), es_fmt_group(c, slots));
+}
+
 static void write_daemon(FILE *f, const json_t *status, const struct es_style *st)
 {
 	const json_t *d = json_object_get(status, "daemon");
-	uint64_t up = number(d, "uptime_ns"), cpu = number(d, "cpu_ns");
-	char a[ES_CELL_MAX], b[ES_CELL_MAX], c[ES_CELL_MAX];
+	uint64_t up = es_status_number(d, "uptime_ns"), cpu = es_status_number(d, "cpu_ns");
+	char a[ES_CELL_MAX], b[ES_CELL_MAX], c[ES_CELL_MAX], e[ES_CELL_MAX];
 
-	fprintf(f, "%-*sup %s, CPU time %s (%s of one CPU)", LABEL_WIDTH, "Daemon",
+	fprintf(f, "%-*sup %s, CPU time %s (%s of one CPU), memory %s\n", LABEL_WIDTH, "Daemon",
 		es_fmt_time(a, up, st->utf8), es_fmt_time(b, cpu, st->utf8),
-		es_fmt_share(c, es_share(cpu, up)));
-	fprintf(f, ", memory %s and %s of maps\n", es_fmt_bytes(a, number(d, "rss_bytes")),
-		es_fmt_bytes(b, number(d, "map_bytes")));
-	fprintf(f, "%-*s%s taken, the last in %s, the longest in %s\n", LABEL_WIDTH, "Samples",
-		es_fmt_group(a, number(d, "samples")), es_fmt_time(b, number(d, "sample_ns_last"), st->utf8),
-		es_fmt_time(c, number(d, "sample_ns_max"), st->utf8));
+		es_fmt_share(c, es_share(cpu, up)), es_fmt_bytes(e, es_status_number(d, "rss_bytes")));
+	write_maps(f, es_status_number(d, "map_bytes"),
+		   es_status_number(json_object_get(status, "health"), "slots_max"));
+	fprintf(f, "%-*s%s taken, %s each on average, the last in %s, the longest in %s\n", LABEL_WIDTH,
+		"Samples", es_fmt_group(a, es_status_number(d, "samples")),
+		es_fmt_time(e, average(es_status_number(d, "sample_ns_sum"), es_status_number(d, "samples")),
+			    st->utf8),
+		es_fmt_time(b, es_status_number(d, "sample_ns_last"), st->utf8),
+		es_fmt_time(c, es_status_number(d, "sample_ns_max"), st->utf8));
 	fprintf(f, "%-*s%s connected, %s refused, %s requests\n", LABEL_WIDTH, "Clients",
-		es_fmt_group(a, number(d, "clients")), es_fmt_group(b, number(d, "clients_refused")),
-		es_fmt_group(c, number(d, "requests")));
-}
-
-static void program_name(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
-{
-	(void)width;
-	string(buf, p, "name", st);
-}
-
-static void program_hook(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
-{
-	(void)width;
-	string(buf, p, "hook", st);
-}
-
-static void program_attached(char buf[ES_CELL_MAX], const void *p, unsigned int width,
-			     const struct es_style *st)
-{
-	(void)width, (void)st;
-	strcpy(buf, json_is_true(json_object_get(p, "attached")) ? "yes" : "no");
-}
-
-static void program_runs(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
-{
-	(void)width, (void)st;
-	es_fmt_group(buf, number(p, "runs"));
-}
-
-static void program_avg(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
-{
-	uint64_t runs = number(p, "runs"), ns = number(p, "run_ns");
-
-	(void)width;
-	es_fmt_time(buf, !runs || runs == ES_NONE || ns == ES_NONE ? ES_NONE : ns / runs, st->utf8);
-}
-
-static void program_missed(char buf[ES_CELL_MAX], const void *p, unsigned int width,
-			   const struct es_style *st)
-{
-	(void)width, (void)st;
-	es_fmt_group(buf, number(p, "missed"));
-}
-
-static const struct es_column program_columns[] = {
-	{ .key = "name", .title = "PROGRAM", .keep = 100, .cell = program_name },
-	{ .key = "hook", .title = "HOOK", .keep = 80, .cell = program_hook },
-	{ .key = "attached", .title = "ATTACHED", .keep = 90, .cell = program_attached },
-	{ .key = "runs", .title = "RUNS", .right = true, .keep = 60, .cell = program_runs },
-	{ .key = "avg", .title = "TIME/RUN", .right = true, .keep = 70, .cell = program_avg },
-	{ .key = "missed", .title = "MISSED", .right = true, .keep = 50, .cell = program_missed },
-	{ 0 },
-};
-
-static int write_programs(FILE *f, const json_t *status, const struct es_style *st)
-{
-	const json_t *programs = json_object_get(status, "programs"), *p;
-	size_t n = json_array_size(programs), i;
-	_cleanup_free_ const void **rows = calloc(n ? n : 1, sizeof(*rows));
-	bool costs = false;
-	struct es_layout l;
-
-	if (!rows)
-		return -ENOMEM;
-	json_array_foreach(programs, i, p)
-	{
-		rows[i] = p;
-		costs = costs || number(p, "runs") != ES_NONE;
-	}
-	if (!n)
-		return 0;
-	es_layout(&l, program_columns, rows, n, false, st);
-	fputc('\n', f);
-	es_layout_heading(f, &l, st);
-	for (i = 0; i < n; i++)
-		es_layout_row(f, &l, rows[i], st);
-	if (!costs)
-		fputs("(runs and time per run: `sudo sysctl kernel.bpf_stats_enabled=1`, which itself costs "
-		      "a little)\n",
-		      f);
-	return 0;
+		es_fmt_group(a, es_status_number(d, "clients")),
+		es_fmt_group(b, es_status_number(d, "clients_refused")),
+		es_fmt_group(c, es_status_number(d, "requests")));
 }
 
 static void write_features(FILE *f, const json_t *status, const struct es_style *st)
@@ -180,8 +120,8 @@ static void write_features(FILE *f, const json_t *status, const struct es_style 
 	{
 		bool on = json_is_true(json_object_get(p, "on"));
 
-		string(name, p, "name", st);
-		string(detail, p, "detail", st);
+		es_status_string(name, p, "name", st);
+		es_status_string(detail, p, "detail", st);
 		fprintf(f, "%s%-5s%s", es_sgr(on ? ES_SGR_GOOD : ES_SGR_WARN, st), on ? "on" : "off",
 			es_sgr(ES_SGR_OFF, st));
 		es_text_pad(f, name, 18, false);
@@ -212,14 +152,15 @@ static void write_losses(FILE *f, const json_t *status, const struct es_style *s
 
 	fprintf(f, "\n%sLOSSES%s\n", es_sgr(ES_SGR_BOLD, st), es_sgr(ES_SGR_OFF, st));
 	for (size_t i = 0; i < ES_ARRAY_SIZE(losses); i++) {
-		uint64_t n = number(health, losses[i].key);
+		uint64_t n = es_status_number(health, losses[i].key);
 		bool bad = n && n != ES_NONE;
 
 		fprintf(f, "%s%-16s %14s%s  %s\n", bad ? es_sgr(ES_SGR_WARN, st) : "", losses[i].label,
 			es_fmt_group(a, n), bad ? es_sgr(ES_SGR_OFF, st) : "", losses[i].meaning);
 	}
 	fprintf(f, "%-16s %14s  vCPU slots in use, of %s\n", "slots",
-		es_fmt_group(a, number(health, "slots_used")), es_fmt_group(b, number(health, "slots_max")));
+		es_fmt_group(a, es_status_number(health, "slots_used")),
+		es_fmt_group(b, es_status_number(health, "slots_max")));
 }
 
 /* --- the kernel's own counters --- */
@@ -251,12 +192,12 @@ static size_t verdict_of(const json_t *vm)
 static void kernel_name(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
 {
 	(void)width;
-	string(buf, vm, "name", st);
+	es_status_string(buf, vm, "name", st);
 }
 
 static void kernel_pid(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
 {
-	uint64_t pid = number(vm, "pid");
+	uint64_t pid = es_status_number(vm, "pid");
 
 	(void)width, (void)st;
 	if (pid == ES_NONE)
@@ -268,13 +209,13 @@ static void kernel_pid(char buf[ES_CELL_MAX], const void *vm, unsigned int width
 static void kernel_total(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
 {
 	(void)width, (void)st;
-	es_fmt_group(buf, number(vm, "kernel_total"));
+	es_fmt_group(buf, es_status_number(vm, "kernel_total"));
 }
 
 static void kernel_bpf(char buf[ES_CELL_MAX], const void *vm, unsigned int width, const struct es_style *st)
 {
 	(void)width, (void)st;
-	es_fmt_group(buf, number(vm, "bpf_total"));
+	es_fmt_group(buf, es_status_number(vm, "bpf_total"));
 }
 
 /* "CPUID 12 more by the kernel" of each reason that is off. */
@@ -287,9 +228,9 @@ static void write_offs(FILE *f, const json_t *vm, const struct es_style *st)
 	json_array_foreach(json_object_get(vm, "differs"), i, d)
 	{
 		json_int_t off = json_integer_value(json_object_get(d, "off"));
-		uint64_t code = number(d, "code");
+		uint64_t code = es_status_number(d, "code");
 
-		string(name, d, "name", st);
+		es_status_string(name, d, "name", st);
 		if (!strcmp(name, "-") && code != ES_NONE)
 			snprintf(name, sizeof(name), "reason %#llx", (unsigned long long)code);
 		es_fmt_group(n, off < 0 ? -(uint64_t)off : (uint64_t)off);
@@ -312,13 +253,13 @@ static void kernel_verdict(char buf[ES_CELL_MAX], const void *vm, unsigned int w
 	if (!f)
 		return;
 	if (!strcmp(word, "unknown")) {
-		string(text, vm, "why", st);
+		es_status_string(text, vm, "why", st);
 		fprintf(f, "not known: %s", text);
 	} else if (!strcmp(word, "differ")) {
 		fputs("DIFFER", f);
 		write_offs(f, vm, st);
 	} else if (!strcmp(word, "within")) {
-		fprintf(f, "agree within %s%s", es_fmt_group(n, number(vm, "within")), since);
+		fprintf(f, "agree within %s%s", es_fmt_group(n, es_status_number(vm, "within")), since);
 	} else {
 		fprintf(f, "exact%s", since);
 	}
@@ -393,7 +334,7 @@ static int write_kernel(FILE *f, const json_t *status, const struct es_style *st
 
 	if (!json_is_object(k))
 		return 0; /* a recording, or an older daemon */
-	string(detail, k, "detail", st);
+	es_status_string(detail, k, "detail", st);
 	fprintf(f, "\n%sKERNEL COUNTERS%s  %s\n", es_sgr(ES_SGR_BOLD, st), es_sgr(ES_SGR_OFF, st), detail);
 	return write_kernel_vms(f, json_object_get(k, "vms"), st);
 }
@@ -406,7 +347,7 @@ int es_render_status(FILE *f, const json_t *status, const struct es_style *st)
 	fputc('\n', f);
 	write_host(f, status, st);
 	write_daemon(f, status, st);
-	r = write_programs(f, status, st);
+	r = es_render_cost(f, status, st);
 	write_features(f, status, st);
 	write_losses(f, status, st);
 	return r ? r : write_kernel(f, status, st);

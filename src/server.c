@@ -46,6 +46,7 @@ struct client {
 	struct es_server *server;
 	struct owner *owner;
 	struct es_peer peer;
+	struct es_later later; /* later.run: the answer is awaited */
 	int fd;
 	sd_event_source *io, *more;
 	char *in;				   /* received; NULL when empty */
@@ -133,6 +134,7 @@ static void drop(struct client *c)
 	c->owner->clients--;
 	sd_event_source_disable_unref(c->io);
 	sd_event_source_disable_unref(c->more);
+	es_service_cancel(&c->later);
 	es_closep(&c->fd);
 	es_text_unref(c->out);
 	free(c->in);
@@ -265,13 +267,17 @@ static void work(struct client *c)
 	const char *line;
 	size_t len;
 
-	if (c->out || c->closing)
+	if (c->out || c->closing || c->later.run)
 		return;
 	if (next_line(c, &line, &len)) {
+		struct es_text *text;
+
 		c->heard_ns = es_monotonic_ns();
 		c->asked = true;
 		c->server->requests++;
-		answer(c, es_service_call(c->server->service, &c->peer, line, len));
+		text = es_service_call(c->server->service, &c->peer, line, len, &c->later);
+		if (!c->later.run)
+			answer(c, text);
 		consume(c, len);
 	} else if (c->in_len - c->in_start > ES_SERVER_LINE_MAX) {
 		answer(c, es_service_error(ES_ERROR_BAD_REQUEST, "a request may have 64 KiB at most"));
@@ -279,15 +285,19 @@ static void work(struct client *c)
 	}
 }
 
-/* What to be woken for. A client with an answer to take, or one to wait, is not read from. */
+/*
+ * What to be woken for. A client with an answer to take, or one to wait, is not read from; that it is gone is told
+ * nevertheless.
+ */
 static void rearm(struct client *c)
 {
+	bool idle = !c->out && !c->throttled && !c->later.run;
+	bool more = idle && has_line(c);
 	uint32_t events = 0;
-	bool more = !c->out && !c->throttled && has_line(c);
 
 	if (c->out)
 		events = EPOLLOUT;
-	else if (!c->throttled && !more && !c->eof)
+	else if (idle && !more && !c->eof)
 		events = EPOLLIN;
 	sd_event_source_set_io_events(c->io, events);
 	sd_event_source_set_enabled(c->more, more ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
@@ -308,12 +318,22 @@ static void turn(struct client *c, uint32_t events)
 		work(c);
 		gone = !flush(c);
 	}
-	if (gone || (!c->out && (c->closing || (c->eof && !has_line(c)))))
+	if (gone || (!c->out && !c->later.run && (c->closing || (c->eof && !has_line(c)))))
 		drop(c);
 	else
 		rearm(c);
 	/* The owner is still there: owners go with the window only. */
 	o->spent_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+}
+
+/* The answer that was awaited is there. */
+static void on_ready(void *ctx)
+{
+	struct client *c = ctx;
+
+	c->heard_ns = es_monotonic_ns();
+	answer(c, es_service_finish(c->server->service, &c->peer, &c->later));
+	turn(c, 0);
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *ctx)
@@ -369,11 +389,18 @@ static int read_peer(const struct es_server *s, int fd, struct es_peer *p)
 	return 0;
 }
 
+static bool is_busy(const struct client *c)
+{
+	return c->later.run || (c->asked && es_monotonic_ns() - c->heard_ns < c->server->limits.quiet_ns);
+}
+
 /* Drop a before b? One that never asked, then the one that was silent for longest. */
 static bool quieter(const struct client *a, const struct client *b)
 {
 	if (a->asked != b->asked)
 		return !a->asked;
+	if (!a->later.run != !b->later.run)
+		return !a->later.run;
 	return a->heard_ns < b->heard_ns;
 }
 
@@ -413,8 +440,7 @@ static bool make_place(struct es_server *s, const struct owner *o)
 	if (!victim)
 		return false;
 	/* One's own busy clients are not worth less than the new one; those of a uid that has more are. */
-	if (from->clients <= o->clients && victim->asked &&
-	    es_monotonic_ns() - victim->heard_ns < s->limits.quiet_ns)
+	if (from->clients <= o->clients && is_busy(victim))
 		return false;
 	if (from != o && from->clients <= o->clients)
 		return false;
@@ -447,6 +473,7 @@ static void add_client(struct es_server *s, int fd, const struct es_peer *peer, 
 	c->owner = o;
 	c->peer = *peer;
 	c->fd = fd;
+	c->later = (struct es_later){ .ready = on_ready, .ctx = c };
 	c->heard_ns = es_monotonic_ns();
 	o->clients++;
 	s->clients[s->n_clients++] = c;
@@ -517,7 +544,7 @@ static bool expired(const struct client *c, uint64_t now)
 {
 	if (c->out)
 		return now - c->answer_ns > c->server->limits.stall_ns;
-	return !c->throttled && now - c->heard_ns > c->server->limits.idle_ns;
+	return !c->throttled && !c->later.run && now - c->heard_ns > c->server->limits.idle_ns;
 }
 
 static int on_sweep(sd_event_source *source, uint64_t usec, void *ctx)

@@ -86,11 +86,50 @@ static void write_daemon(struct es_json *j, const struct es_status *st)
 	es_json_u64(j, "rss_bytes", st->rss_bytes);
 	es_json_u64(j, "map_bytes", st->map_bytes);
 	es_json_u64(j, "samples", st->samples);
+	es_json_u64(j, "sample_ns_sum", st->sample_ns_sum);
 	es_json_u64(j, "sample_ns_last", st->sample_ns_last);
 	es_json_u64(j, "sample_ns_max", st->sample_ns_max);
 	es_json_u64(j, "clients", st->clients);
 	es_json_u64(j, "clients_refused", st->clients_refused);
 	es_json_u64(j, "requests", st->requests);
+	es_json_object_end(j);
+}
+
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a == ES_NONE || b == ES_NONE ? ES_NONE : a + b;
+}
+
+static void write_cost_programs(struct es_json *j, const struct es_cost_counts *c)
+{
+	es_json_array(j, "programs");
+	for (unsigned int i = 0; i < c->n; i++) {
+		es_json_object(j, NULL);
+		es_json_string(j, "name", c->programs[i].name);
+		es_json_u64(j, "events", c->programs[i].runs);
+		es_json_u64(j, "ns", c->programs[i].ns);
+		es_json_object_end(j);
+	}
+	es_json_array_end(j);
+}
+
+static void write_cost(struct es_json *j, const struct es_cost *c)
+{
+	bool measured = !c->why[0];
+	uint64_t events = 0, ns = 0;
+
+	for (unsigned int i = 0; i < c->in.n; i++) {
+		events = sum(events, c->in.programs[i].runs);
+		ns = sum(ns, c->in.programs[i].ns);
+	}
+	es_json_object(j, "cost");
+	es_json_string(j, "why", measured ? NULL : c->why);
+	es_json_u64(j, "interval_ns", measured ? c->interval_ns : ES_NONE);
+	es_json_u64(j, "events", measured ? events : ES_NONE);
+	es_json_u64(j, "programs_ns", measured ? ns : ES_NONE);
+	es_json_u64(j, "daemon_ns", measured ? c->in.daemon_ns : ES_NONE);
+	es_json_u64(j, "samples", measured ? c->in.samples : ES_NONE);
+	write_cost_programs(j, &c->in);
 	es_json_object_end(j);
 }
 
@@ -159,6 +198,7 @@ void es_status_write(struct es_json *j, const char *key, const struct es_status 
 	write_features(j, st);
 	write_health(j, st);
 	write_daemon(j, st);
+	write_cost(j, &st->cost);
 	write_kernel(j, st->kernel);
 	es_json_object_end(j);
 }

@@ -33,6 +33,7 @@ struct es_args {
 	bool batch;
 	bool watch;
 	bool force;
+	bool no_cost;
 	const char *output; /* a file, "-" for stdout */
 	const char *with;
 	uint64_t speed;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <exitstat/cost.h>
 #include <exitstat/status.h>
 #include <exitstat/store.h>
 
@@ -39,14 +40,32 @@ struct es_text *es_text_ref(struct es_text *t);
 void es_text_unref(struct es_text *t); /* NULL is fine */
 
 struct es_service;
+struct es_costs;
+struct es_cost_run;
 
-struct es_service *es_service_new(struct es_store *store, const struct es_service_ops *ops, void *ctx);
+/* A request whose answer takes a while. ready is of who asks, the run of the service: NULL if nothing is awaited. */
+struct es_later {
+	void (*ready)(void *ctx);
+	void *ctx;
+	struct es_cost_run *run;
+};
+
+/* costs NULL: they cannot be measured. */
+struct es_service *es_service_new(struct es_store *store, struct es_costs *costs,
+				  const struct es_service_ops *ops, void *ctx);
 void es_service_free(struct es_service *sv);
 /* Gives up what is only kept to answer the next request faster. */
 void es_service_forget(struct es_service *sv);
-/* The answer to one line (without its newline); the caller's reference. NULL: out of memory. */
-struct es_text *es_service_call(struct es_service *sv, const struct es_peer *peer, const char *line,
-				size_t len);
+/*
+ * The answer to one line (without its newline); the caller's reference. NULL: out of memory; or, if later->run is set
+ * now, the answer comes later: once later->ready was called, from es_service_finish(). Who does not wait for
+ * it cancels.
+ */
+struct es_text *es_service_call(struct es_service *sv, const struct es_peer *peer, const char *line, size_t len,
+				struct es_later *later);
+struct es_text *es_service_finish(struct es_service *sv, const struct es_peer *peer, struct es_later *later);
+/* Also if nothing is awaited. */
+void es_service_cancel(struct es_later *later);
 /* An exitstat.Failed or exitstat.BadRequest for what never got so far. NULL: out of memory. */
 struct es_text *es_service_error(const char *error, const char *message);
 

@@ -24,6 +24,12 @@ struct es_source_ops {
 	 * NULL: this source cannot. 0 or -ENOMEM; *out is the caller's.
 	 */
 	int (*kernel)(struct es_source *src, bool all, uint32_t uid, struct es_kernel_report **out);
+	/*
+	 * Have the kernel count what the programs cost until the fd that this gives is closed, and what that
+	 * was so far. Both NULL: nothing to measure. Negative errno: why says why not.
+	 */
+	int (*cost_on)(struct es_source *src, char why[ES_COST_WHY]);
+	void (*cost)(struct es_source *src, struct es_cost_counts *out);
 	/* Take the programs off KVM and put them back. 0 or negative errno with a line in err. */
 	int (*detach)(struct es_source *src, char *err, size_t size);
 	int (*attach)(struct es_source *src, char *err, size_t size);

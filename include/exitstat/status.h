@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <exitstat/cost.h>
 #include <exitstat/json.h>
 #include <exitstat/kernel_counts.h>
 #include <exitstat/snapshot.h>
@@ -47,14 +48,15 @@ struct es_status {
 	unsigned int n_features;
 	struct es_health_counts health;
 	uint64_t short_cells, ring_full;	/* further counters of abi.h */
-	uint64_t map_bytes;
+	uint64_t map_bytes;	/* as the kernel accounts for them */
 	bool latency;
 	/* filled by the daemon */
 	uint64_t uptime_ns, cpu_ns, rss_bytes;
-	uint64_t samples, sample_ns_last, sample_ns_max;
+	uint64_t samples, sample_ns_sum, sample_ns_last, sample_ns_max;
 	uint64_t clients, clients_refused, requests;
 	/* of who asks; NULL: cannot be asked of this source */
 	const struct es_kernel_report *kernel;
+	struct es_cost cost;	/* of who asks, too */
 };
 
 const char *es_attach_state_name(enum es_attach_state s);	/* "waiting", "attached", … */

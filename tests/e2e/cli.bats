@@ -49,7 +49,8 @@ one_error() {
 	for args in "" "snapshto" "--nonsense" "top --nonsense" "snapshot --for" "snapshot --for soon" "list guest1" \
 		"snapshot --format xml" "top --interval 1ms" "top -n 3" "help nonsense" \
 		"guest --interval 1s" "guest -n 3" "guest --watch --for 1s" "guest --watch -i 1ms" "guest --watch -n 0" \
-		"guest --format csv" "guest --sort tshare" "guest guest1"; do
+		"guest --format csv" "guest --sort tshare" "guest guest1" \
+		"status --for 61s" "status --for 0" "status --no-cost --for 1s" "status --format csv"; do
 		# shellcheck disable=SC2086 # words are meant
 		run -2 --separate-stderr "$exitstat" ${args}
 		[[ -z $output && ${#stderr_lines[@]} -eq 1 && $stderr == "exitstat: "* ]]
@@ -258,6 +259,45 @@ one_error() {
 	[[ $output != *"KERNEL COUNTERS"* ]]
 }
 
+@test "status: what cannot be measured is null, with the reason, and not waited for" {
+	serve "$recording"
+	SECONDS=0
+	run -0 "$exitstat" status --for 60s --format json
+	jq -e '.cost == {why: "a recording is being replayed", interval_ns: null, events: null, programs_ns: null,
+		daemon_ns: null, samples: null, programs: []}' <<<"$output"
+	run -0 "$exitstat" status --no-cost
+	grep -qx 'COST  not measured: not asked for' <<<"$output"
+	[ "$SECONDS" -lt 20 ]
+}
+
+@test "status: the cost is waited for, a second unless --for says otherwise" {
+	fake_daemon '{"parameters":{"status":{"cost":{"why":null,"interval_ns":2000000000,"events":10,"programs_ns":900,"programs":[]}}}}'
+	run -0 --separate-stderr "$exitstat" status
+	[ -z "$stderr" ]
+	grep -qE '^all programs +5\.0 +90ns +<0\.1%$' <<<"$output"
+	grep -q '"measure_ns":1000000000' "$dir/asked"
+	run -0 "$exitstat" status --for 2.5
+	grep -q '"measure_ns":2500000000' "$dir/asked"
+	: >"$dir/asked"
+	run -0 "$exitstat" status --no-cost
+	[ "$(cat "$dir/asked")" = '{"method":"exitstat.GetStatus"}' ]
+}
+
+@test "the daemon ends during status: one line, status 1" {
+	silent=measure_ns fake_daemon '{}'
+	local fake=${pids[-1]}
+	"$exitstat" status --for 60s >"$dir/out" 2>&1 3>&- &
+	local pid=$!
+	await measure_ns cat "$dir/asked"
+	kill "$fake"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" -eq 1 ]
+	run -0 cat "$dir/out"
+	one_error
+	[[ $output == *"closed the connection"* ]]
+}
+
 @test "status where KVM is not patched says so" {
 	fake_daemon '{"parameters":{"status":{"kernel_counters":{"present":false,"detail":"not present (KVM is not patched)","vms":[]}}}}'
 	run -0 "$exitstat" status
@@ -461,6 +501,7 @@ broken() {
 	[ "$(try exitstat snapshot --per)" = "--per-vcpu " ]
 	[ "$(try exitstat snapshot --format '')" = "table json csv " ]
 	[ "$(try exitstat list --sort pa)" = "paging " ]
+	[ "$(try exitstat status --)" = "--for --no-cost --format --socket --help " ]
 	[ "$(try exitstat guest --wa)" = "--watch " ]
 	[ "$(try exitstat guest --)" = "--watch --interval --rounds --for --sort --format --socket --help " ]
 	[ "$(try exitstat guest --sort cy)" = "cycles " ]

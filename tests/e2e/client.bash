@@ -60,15 +60,16 @@ await() {
 	return 1
 }
 
-# fake_daemon REPLY…: answers the n-th line with the n-th reply, the last one again from then on
+# fake_daemon REPLY…: answers the n-th line with the n-th reply, the last one again from then on; lines that match $silent, never. What it was asked
+# is in $dir/asked.
 fake_daemon() {
 	perl -MIO::Socket::UNIX -e '
 		my $path = shift;
 		my $l = IO::Socket::UNIX->new(Local => $path, Listen => 8) or die "$path: $!";
 		while (my $c = $l->accept) {
 			my @r = @ARGV;
-			while (<$c>) { print $c $r[0], "\n"; $c->flush; shift @r if @r > 1; }
-		}' "$EXITSTAT_SOCKET" "$@" 2>"$dir/fake.log" 3>&- &
+			while (<$c>) { print STDOUT $_; STDOUT->flush; next if defined $ENV{silent} && /$ENV{silent}/; print $c $r[0], "\n"; $c->flush; shift @r if @r > 1; }
+		}' "$EXITSTAT_SOCKET" "$@" >"$dir/asked" 2>"$dir/fake.log" 3>&- &
 	pids+=("$!")
 	await "^$EXITSTAT_SOCKET\$" ls "$EXITSTAT_SOCKET"
 }

@@ -287,6 +287,17 @@ teardown() {
 	shows '^guest1 .*1\.64k'
 }
 
+@test "status while it measures: the time that is left, and Ctrl-C ends it with the rest" {
+	silent=measure_ns fake_daemon '{"parameters":{"status":{"attach":"attached","cost":{"why":"not asked for"}}}}'
+	exitstat_in 90 30 -- status --for 60s
+	shows '^measuring: .* of 1m00s, Ctrl-C to end now'
+	keys C-c
+	shows '^COST  not measured: not asked for'
+	shows '^status 0'
+	not_shown measuring
+	[ "$(line 1)" = "exitstatd is attached to KVM and counting" ]
+}
+
 @test "a daemon that hangs: said, and keys still work" {
 	serve "$recording"
 	top 80 24 --

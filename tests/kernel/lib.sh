@@ -56,14 +56,14 @@ agree()
 	same "$name: BPF counts what the kernel counts" "$counts" "$(reasons "$vm")"
 	# shellcheck disable=SC2048,SC2086 # a list of threads
 	same "$name: ftrace counts what the kernel counts" "$counts" "$(ftrace_reasons $*)"
-	[ "$tap_failed" -eq "$failed" ] || exitstat status --format json | jq -c '.health, .vms // empty' | sed 's/^/# /'
+	[ "$tap_failed" -eq "$failed" ] || exitstat status --no-cost --format json | jq -c '.health, .vms // empty' | sed 's/^/# /'
 }
 
 # lost: exits that exitstatd could not count, if any. Of its programs only kvm_exit counts: Linux 7.3 may preempt
 # the one of kvm_userspace_exit, which then misses those of other vCPUs. That costs time of a state, no exit.
 lost()
 {
-	exitstat status --format json | jq -c '[(.health | {dropped, unattributed: (.unattributed - .unattributed_mmu), read_errors, unknown_reasons}),
+	exitstat status --no-cost --format json | jq -c '[(.health | {dropped, unattributed: (.unattributed - .unattributed_mmu), read_errors, unknown_reasons}),
 		(.programs[] | select(.name == "kvm_exit") | {(.name): .missed})] |
 		if length == 2 then add else {programs: "kvm_exit is not there"} end | with_entries(select(.value != 0)) | select(length > 0)'
 }

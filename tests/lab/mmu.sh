@@ -113,7 +113,7 @@ mmu_shown()
 
 # sum_of COUNTS: of lines "NAME COUNT".
 sum_of() { awk '{ n += $2 } END { print n + 0 }' <<<"$1"; }
-mmu_strays() { exitstat status --format json | jq .health.unattributed_mmu; }
+mmu_strays() { exitstat status --no-cost --format json | jq .health.unattributed_mmu; }
 
 # mmu_of VM JQ: a number of a VM's mmu.
 mmu_of() { exitstat snapshot --vm "$1" --format json | jq ".vms[0].mmu | $2"; }

@@ -25,6 +25,8 @@
 #include <exitstat/server.h>
 #include <exitstat/util.h>
 
+#include "../../src/daemon_cost.h"
+
 #define MS	   1000000ULL
 #define OTHER_UID  65534
 #define INFO	   "{\"method\":\"exitstat.GetInfo\"}\n"
@@ -46,10 +48,11 @@ static const struct es_server_limits limits = {
 static struct fixture {
 	sd_event *event;
 	struct es_store *store;
+	struct es_costs *costs;
 	struct es_service *service;
 	struct es_server *server;
 	struct sockaddr_un sun;
-	int listen_fd;
+	int listen_fd, statistics[2];
 	uint64_t burn_ns; /* what a status costs */
 } fx;
 
@@ -93,6 +96,30 @@ static int no_kernel(void *ctx, bool all, uint32_t uid, struct es_kernel_report 
 
 static const struct es_service_ops ops = { no_refresh, burn, no_kernel, no_switch, no_switch };
 
+/* The kernel's statistics are on while the writing end of a pipe is open. */
+static int cost_on(void *ctx, char why[ES_COST_WHY])
+{
+	(void)ctx, (void)why;
+	close(fx.statistics[0]);
+	assert_int_equal(pipe2(fx.statistics, O_NONBLOCK), 0);
+	return fx.statistics[1];
+}
+
+static bool statistics_on(void)
+{
+	char c;
+
+	return fx.statistics[0] >= 0 && read(fx.statistics[0], &c, 1) < 0;
+}
+
+static void cost_counts(void *ctx, struct es_cost_counts *out)
+{
+	(void)ctx;
+	es_cost_add(out, "kvm_exit", 1, 1);
+}
+
+static const struct es_cost_ops cost_ops = { cost_on, cost_counts };
+
 static void fill_store(size_t n)
 {
 	struct es_snapshot *s = es_snapshot_new();
@@ -111,6 +138,7 @@ static void start(const struct es_server_limits *l)
 	const struct es_store_options so = { .ring = 2 };
 
 	memset(&fx, 0, sizeof(fx));
+	fx.statistics[0] = -1;
 	fx.sun.sun_family = AF_UNIX;
 	snprintf(fx.sun.sun_path, sizeof(fx.sun.sun_path), "/tmp/exitstat-test-%d.sock", getpid());
 	fx.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -119,8 +147,10 @@ static void start(const struct es_server_limits *l)
 	assert_int_equal(listen(fx.listen_fd, 100), 0);
 	assert_true(sd_event_new(&fx.event) >= 0);
 	fx.store = es_store_new(&so);
-	fx.service = es_service_new(fx.store, &ops, NULL);
+	fx.costs = es_costs_new(fx.event, &cost_ops, NULL);
+	fx.service = es_service_new(fx.store, fx.costs, &ops, NULL);
 	assert_int_equal(es_server_new(fx.event, fx.listen_fd, fx.service, l, &fx.server), 0);
+	es_server_set_group(fx.server, getegid()); /* who is in it may have costs measured */
 	fill_store(1);
 }
 
@@ -136,6 +166,9 @@ static int tear_down(void **state)
 	(void)state;
 	es_server_free(fx.server);
 	es_service_free(fx.service);
+	assert_false(statistics_on());
+	close(fx.statistics[0]);
+	es_costs_free(fx.costs);
 	es_store_free(fx.store);
 	sd_event_unref(fx.event);
 	close(fx.listen_fd);
@@ -390,6 +423,76 @@ static void great_answers(void **state)
 	assert_true(got[0] > (size_t)4 << 20);
 }
 
+#define MEASURE(ns) "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":" ns "}}\n"
+
+/* Others are answered meanwhile, and what the client asks after it comes after it. */
+static void answer_that_comes_later(void **state)
+{
+	int slow = open_client(), other = open_client();
+
+	(void)state;
+	say(slow, MEASURE("150000000") INFO);
+	run_for(20);
+	assert_true(statistics_on());
+	for (int i = 0; i < 5; i++) {
+		say(other, INFO);
+		expect(other, "product");
+	}
+	assert_true(statistics_on());
+	expect(slow, "\"cost\":{\"why\":null");
+	assert_false(statistics_on());
+	expect(slow, "product");
+	close(slow);
+	close(other);
+}
+
+static void later_answers_of_half_closed_clients(void **state)
+{
+	int fd = open_client();
+
+	(void)state;
+	say(fd, MEASURE("50000000") MEASURE("50000000"));
+	shutdown(fd, SHUT_WR);
+	expect(fd, "\"why\":null");
+	expect(fd, "\"why\":null");
+	assert_true(closed(fd));
+	close(fd);
+}
+
+static void client_is_gone_before_its_answer(void **state)
+{
+	struct es_status st = { 0 };
+	int gone = open_client(), stays = open_client();
+
+	(void)state;
+	say(gone, MEASURE("60000000000"));
+	say(stays, MEASURE("60000000000"));
+	run_for(20);
+	assert_true(statistics_on());
+	close(gone);
+	run_for(20);
+	assert_true(statistics_on()); /* for the other one */
+	close(stays);
+	run_for(20);
+	assert_false(statistics_on());
+	es_server_status(fx.server, &st);
+	assert_int_equal(st.clients, 0);
+}
+
+/* Longer than a client may be silent. That the server ends meanwhile, tear_down tries. */
+static void who_waits_is_not_silent(void **state)
+{
+	int fd = open_client(), waits = open_client();
+
+	(void)state;
+	say(waits, MEASURE("60000000000"));
+	say(fd, MEASURE("900000000"));
+	run_for(1100);
+	expect(fd, "\"why\":null");
+	assert_false(closed(waits));
+	close(fd);
+}
+
 static bool need_root(void)
 {
 	if (geteuid() == 0)
@@ -577,6 +680,10 @@ int main(void)
 		TEST(closed_at_once),
 		TEST(line_too_long),
 		TEST(longest_line),
+		TEST(answer_that_comes_later),
+		TEST(later_answers_of_half_closed_clients),
+		TEST(client_is_gone_before_its_answer),
+		TEST(who_waits_is_not_silent),
 		TEST(silent_client_is_dropped),
 		TEST(client_that_does_not_read_is_dropped),
 		TEST(great_answers),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The methods, called without a socket: what is answered, to whom, and what it costs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,8 @@
 #include <exitstat/service.h>
 #include <exitstat/util.h>
 
+#include "../../src/daemon_cost.h"
+
 #define SEC 1000000000ULL
 
 static const struct es_peer root = { 0, true }, member = { 1000, true }, alice = { 1000, false },
@@ -22,8 +25,12 @@ static const struct es_peer root = { 0, true }, member = { 1000, true }, alice =
 static struct fake {
 	struct es_store *store;
 	struct es_service *service;
+	sd_event *event;
+	struct es_costs *costs;
+	uint64_t runs; /* of the one program that there is */
+	bool ready;
 	unsigned int refreshed, asked, detached;
-	int result;
+	int result, cost_result;
 	bool per_vcpu; /* asked for by the last refresh */
 	bool kernel;   /* KVM is patched */
 	unsigned int compared;
@@ -94,6 +101,28 @@ static int fake_detach(void *ctx, char *err, size_t size)
 
 static const struct es_service_ops ops = { fake_refresh, fake_status, fake_kernel, fake_detach, fake_detach };
 
+static int fake_cost_on(void *ctx, char why[ES_COST_WHY])
+{
+	if (!((struct fake *)ctx)->cost_result)
+		return open("/dev/null", O_RDONLY);
+	snprintf(why, ES_COST_WHY, "nothing is attached");
+	return ((struct fake *)ctx)->cost_result;
+}
+
+static void fake_counts(void *ctx, struct es_cost_counts *out)
+{
+	es_cost_add(out, "kvm_exit", ((struct fake *)ctx)->runs, 10 * ((struct fake *)ctx)->runs);
+	es_cost_add(out, "kvm_entry", ((struct fake *)ctx)->runs, 5 * ((struct fake *)ctx)->runs);
+	out->daemon_ns = ES_NONE;
+}
+
+static const struct es_cost_ops cost_ops = { fake_cost_on, fake_counts };
+
+static void fake_ready(void *ctx)
+{
+	((struct fake *)ctx)->ready = true;
+}
+
 static void put(uint64_t at_s, uint64_t exits)
 {
 	static const struct {
@@ -125,7 +154,9 @@ static int set_up(void **state)
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	fake.store = es_store_new(&o);
-	fake.service = es_service_new(fake.store, &ops, &fake);
+	sd_event_new(&fake.event);
+	fake.costs = es_costs_new(fake.event, &cost_ops, &fake);
+	fake.service = es_service_new(fake.store, fake.costs, &ops, &fake);
 	return fake.service ? 0 : -1;
 }
 
@@ -133,13 +164,15 @@ static int tear_down(void **state)
 {
 	(void)state;
 	es_service_free(fake.service);
+	es_costs_free(fake.costs);
+	sd_event_unref(fake.event);
 	es_store_free(fake.store);
 	return 0;
 }
 
 static json_t *ask_text(const struct es_peer *peer, const char *line, size_t len)
 {
-	struct es_text *t = es_service_call(fake.service, peer, line, len);
+	struct es_text *t = es_service_call(fake.service, peer, line, len, NULL);
 	json_t *answer;
 
 	assert_non_null(t);
@@ -208,6 +241,13 @@ static void malformed(void **state)
 		{ ARGS("\"vm\":1"), "parameter vm: must be a string" },
 		{ ARGS("\"per_vcpu\":\"yes\""), "parameter per_vcpu: must be a boolean" },
 		{ ARGS("\"last_interval\":1"), "parameter last_interval: must be a boolean" },
+		{ "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":0}}",
+		  "parameter measure_ns: must be a whole number from 1 to 60000000000" },
+		{ "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":-1}}", "from 1 to" },
+		{ "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":60000000001}}",
+		  "from 1 to" },
+		{ "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":1.5}}", "from 1 to" },
+		{ "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":\"1s\"}}", "from 1 to" },
 		{ ARGS("\"vm\":\"\""), "must have 1 to 255 bytes" },
 		{ ARGS("\"vm\":\"a\\u0000b\""), "not JSON" },
 	};
@@ -230,7 +270,7 @@ static void echo_is_short(void **state)
 	for (size_t i = 0; i < 1500; i++)
 		strcat(line, "\xc3\xbc");
 	strcat(line, "\"}");
-	t = es_service_call(fake.service, &root, line, strlen(line));
+	t = es_service_call(fake.service, &root, line, strlen(line), NULL);
 	assert_true(t->len < 300);
 	es_text_unref(t);
 	json_decref(ask(&root, line)); /* cut between characters: it is still JSON */
@@ -342,7 +382,7 @@ static void per_vcpu_only_when_asked(void **state)
 
 static struct es_text *text_of(const struct es_peer *peer, const char *line)
 {
-	return es_service_call(fake.service, peer, line, strlen(line));
+	return es_service_call(fake.service, peer, line, strlen(line), NULL);
 }
 
 /* One rendering for all who see the same, until there is something new. */
@@ -467,7 +507,86 @@ static void the_kernel_is_asked_for_the_peer(void **state)
 	json_decref(ask(&member, "{\"method\":\"exitstat.GetStatus\"}"));
 	assert_true(fake.compared_for.all);
 	fake.result = -ENOMEM;
-	assert_null(es_service_call(fake.service, &root, ask_status, sizeof(ask_status) - 1));
+	assert_null(es_service_call(fake.service, &root, ask_status, sizeof(ask_status) - 1, NULL));
+}
+
+#define MEASURE(ns) "{\"method\":\"exitstat.GetStatus\",\"parameters\":{\"measure_ns\":" ns "}}"
+
+/* The cost in an answer of GetStatus, which is freed. */
+static json_t *cost_of(struct es_text *t)
+{
+	json_t *a, *cost;
+
+	assert_non_null(t);
+	a = json_loadb(t->data, t->len, 0, NULL);
+	cost = json_object_get(json_object_get(json_object_get(a, "parameters"), "status"), "cost");
+	json_incref(cost);
+	json_decref(a);
+	es_text_unref(t);
+	return cost;
+}
+
+static struct es_text *measure(const struct es_peer *peer, struct es_later *later, const char *line)
+{
+	*later = (struct es_later){ .ready = fake_ready, .ctx = &fake };
+	return es_service_call(fake.service, peer, line, strlen(line), later);
+}
+
+static void the_cost_comes_later(void **state)
+{
+	struct es_later later;
+	json_t *cost;
+
+	(void)state;
+	fake.runs = 1000;
+	assert_null(measure(&member, &later, MEASURE("5000000")));
+	assert_non_null(later.run);
+	fake.runs = 1004;
+	while (!fake.ready)
+		sd_event_run(fake.event, 10000);
+	cost = cost_of(es_service_finish(fake.service, &member, &later));
+	assert_null(later.run);
+	assert_true(json_integer_value(json_object_get(cost, "interval_ns")) >= 4000000);
+	json_object_del(cost, "interval_ns");
+	expect_json(cost, "{\"why\":null,\"events\":8,\"programs_ns\":60,\"daemon_ns\":null,\"samples\":0,"
+			  "\"programs\":[{\"name\":\"kvm_exit\",\"events\":4,\"ns\":40},"
+			  "{\"name\":\"kvm_entry\",\"events\":4,\"ns\":20}]}");
+	json_decref(cost);
+
+	assert_null(measure(&root, &later, MEASURE("60000000000")));
+	es_service_cancel(&later);
+	es_service_cancel(&later);
+}
+
+static void the_cost_is_not_for_all(void **state)
+{
+	static const struct {
+		const struct es_peer *peer;
+		const char *line, *why;
+		int result;
+	} cases[] = {
+		{ &alice, MEASURE("1000"), "use sudo", 0 },
+		{ &root, MEASURE("1000"), "nothing is attached", -ENODEV },
+		{ &root, "{\"method\":\"exitstat.GetStatus\"}", "not asked for", 0 },
+		{ &root, MEASURE("null"), "not asked for", 0 },
+	};
+	struct es_later later;
+
+	(void)state;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(cases); i++) {
+		struct es_text *t;
+		json_t *cost;
+
+		fake.cost_result = cases[i].result;
+		t = measure(cases[i].peer, &later, cases[i].line);
+		assert_null(later.run);
+		cost = cost_of(t);
+		assert_non_null(strstr(json_string_value(json_object_get(cost, "why")), cases[i].why));
+		json_object_del(cost, "why");
+		expect_json(cost, "{\"interval_ns\":null,\"events\":null,\"programs_ns\":null,"
+				  "\"daemon_ns\":null,\"samples\":null,\"programs\":[]}");
+		json_decref(cost);
+	}
 }
 
 static void nothing_sampled_yet(void **state)
@@ -495,6 +614,8 @@ int main(void)
 		TEST(nothing_sampled_yet),
 		TEST(status_compares_with_the_kernel),
 		TEST(the_kernel_is_asked_for_the_peer),
+		TEST(the_cost_comes_later),
+		TEST(the_cost_is_not_for_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
