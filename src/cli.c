@@ -28,7 +28,9 @@ static const struct es_verb verbs[] = {
 	  .details = "Examples:\n"
 		     "  exitstat snapshot --vm guest1\n"
 		     "  exitstat snapshot --vm 'web-*' --for 10s --sort time\n"
-		     "  exitstat snapshot --format csv > exits.csv\n",
+		     "  exitstat snapshot --reason IOIO --for 10s\n"
+		     "  exitstat snapshot --format csv > exits.csv\n\n"
+		     "Percentiles are within a factor of two of the true value.\n",
 	  .options = es_snapshot_options,
 	  .run = es_cmd_snapshot },
 	{ .name = "record",

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* exitstat snapshot: one look, or the difference of two. */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #include <exitstat/cli.h>
 #include <exitstat/diff.h>
+#include <exitstat/reasons.h>
 #include <exitstat/util.h>
 
 /* The daemon disconnects who is silent for 60 s. */
@@ -13,7 +15,9 @@
 
 /* The paging view has its events in an order of their own. */
 static const struct es_column *const sorts[ES_ASPECTS] = {
-	[ES_ASPECT_REASONS] = es_reason_columns, [ES_ASPECT_TIME] = es_time_columns
+	[ES_ASPECT_REASONS] = es_reason_columns,
+	[ES_ASPECT_TIME] = es_time_columns,
+	[ES_ASPECT_LATENCY] = es_latency_columns,
 };
 
 const struct es_option es_snapshot_options[] = {
@@ -43,6 +47,15 @@ const struct es_option es_snapshot_options[] = {
 	  .help = "the time view: how much of its time each VM spent in the\nguest, the kernel, the VMM, "
 		  "waiting for "
 		  "a CPU, idle" },
+	{ .name = "latency",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, latency),
+	  .help = "the latency view: percentiles and histograms of how long\nexits take, by reason" },
+	{ .name = "reason",
+	  .kind = ES_OPT_STRING,
+	  .offset = offsetof(struct es_args, reason),
+	  .arg = "R",
+	  .help = "the histogram of this reason: a name (IOIO, CPUID) or a\ncode as a number" },
 	{ .name = "sort",
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
@@ -53,7 +66,7 @@ const struct es_option es_snapshot_options[] = {
 	  .offset = offsetof(struct es_args, format),
 	  .words = es_formats,
 	  .help = "table (default) for people, json with everything,\ncsv with one row a VM and reason (or "
-		  "event;\nwith --time: one a VM)" },
+		  "event;\nwith --time: one a VM; with --latency: one a bucket)" },
 	{ 0 },
 };
 
@@ -149,15 +162,22 @@ static int add_vanished(struct measurement *m)
 	return 0;
 }
 
-static int measure(struct measurement *m, const struct es_args *args)
+/* The first look, which also tells whose reasons they are. */
+static int begin(struct measurement *m, const struct es_args *args)
 {
 	int r = es_client_open(es_client_socket(args->socket), &m->client, m->err);
 
 	if (!r)
 		r = take(m, &m->first);
-	if (r)
-		return r;
-	es_print_notice(m->notice);
+	if (!r)
+		es_print_notice(m->notice);
+	return r;
+}
+
+static int measure(struct measurement *m, const struct es_args *args)
+{
+	int r;
+
 	if (!args->for_ns) {
 		m->result = es_snapshot_ref(m->first);
 		return 0;
@@ -177,10 +197,12 @@ static int measure(struct measurement *m, const struct es_args *args)
 	return r;
 }
 
-static int (*const csv[ES_ASPECTS])(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal) = {
+static int (*const csv[ES_ASPECTS])(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
+				    bool terminal) = {
 	[ES_ASPECT_REASONS] = es_render_csv,
 	[ES_ASPECT_PAGING] = es_render_paging_csv,
 	[ES_ASPECT_TIME] = es_render_time_csv,
+	[ES_ASPECT_LATENCY] = es_render_latency_csv,
 };
 
 static int render(const struct es_snapshot *s, const struct es_args *args, const struct es_snapshot_view *v)
@@ -192,7 +214,7 @@ static int render(const struct es_snapshot *s, const struct es_args *args, const
 	case ES_FORMAT_JSON:
 		return es_render_json(stdout, s, args->per_vcpu);
 	case ES_FORMAT_CSV:
-		return csv[v->aspect](stdout, s, args->per_vcpu, isatty(STDOUT_FILENO));
+		return csv[v->aspect](stdout, s, v, isatty(STDOUT_FILENO));
 	default:
 		return es_render_snapshot(stdout, s, v, &st);
 	}
@@ -203,12 +225,62 @@ static enum es_exit choose_view(const struct es_args *args, struct es_snapshot_v
 	enum es_exit status = es_aspect_of("snapshot", args, &v->aspect);
 
 	v->per_vcpu = args->per_vcpu;
+	if (!status && args->reason && v->aspect && v->aspect != ES_ASPECT_LATENCY)
+		return es_fail(ES_EXIT_USAGE, "snapshot: --reason goes with --latency, not with --%s",
+			       es_aspect_word(v->aspect));
+	if (!status && args->reason && args->format == ES_FORMAT_JSON)
+		return es_fail(ES_EXIT_USAGE, "snapshot: json has all reasons; leave out --reason");
+	if (args->reason)
+		v->aspect = ES_ASPECT_LATENCY;
 	if (status || !args->sort)
 		return status;
+	if (args->reason)
+		return es_fail(ES_EXIT_USAGE, "snapshot: one --reason needs no --sort; leave it out");
 	if (!sorts[v->aspect])
 		return es_fail(ES_EXIT_USAGE,
 			       "snapshot: --sort orders reasons, --paging shows none; give one of them");
 	return es_sort_of("snapshot", args, v->aspect, sorts[v->aspect], &v->sort);
+}
+
+/* The name that is nearest to a word, NULL if none is near. */
+static const char *near_reason(enum es_isa isa, const char *word)
+{
+	size_t n;
+	const struct es_reason_info *t = es_reason_table(isa, &n);
+	const char *best = NULL;
+	int least = 4;
+
+	for (size_t i = 0; i < n; i++) {
+		int d = es_distance(t[i].name, word);
+
+		if (d >= 0 && d < least && (size_t)d < strlen(word)) {
+			least = d;
+			best = t[i].name;
+		}
+	}
+	return best;
+}
+
+static enum es_exit choose_reason(const char *word, enum es_isa isa, struct es_snapshot_view *v)
+{
+	const struct es_reason_info *info = es_reason_by_name(isa, word);
+	const char *near = near_reason(isa, word);
+	unsigned long code;
+	char *end;
+
+	errno = 0;
+	code = info ? info->code : strtoul(word, &end, 0);
+	v->one_reason = true;
+	v->reason = (uint32_t)code;
+	if (info || (isdigit((unsigned char)*word) && !*end && !errno && code <= UINT32_MAX))
+		return ES_EXIT_OK;
+	if (near)
+		return es_fail(ES_EXIT_USAGE,
+			       "snapshot: no reason '%s' on this processor; did you mean '%s'?", word, near);
+	return es_fail(
+		ES_EXIT_USAGE,
+		"snapshot: no reason '%s' on this processor; `exitstat snapshot` shows those that occur",
+		word);
 }
 
 enum es_exit es_cmd_snapshot(const struct es_args *args)
@@ -220,8 +292,15 @@ enum es_exit es_cmd_snapshot(const struct es_args *args)
 
 	if (status)
 		return status;
-	r = measure(&m, args);
-	status = r ? es_fail_client(r, m.err) : es_finish_stdout(render(m.result, args, &view));
+	r = begin(&m, args);
+	if (!r && args->reason)
+		status = choose_reason(args->reason, m.first->host.isa, &view);
+	if (!r && !status)
+		r = measure(&m, args);
+	if (r)
+		status = es_fail_client(r, m.err);
+	else if (!status)
+		status = es_finish_stdout(render(m.result, args, &view));
 	measurement_free(&m);
 	return status;
 }

@@ -12,7 +12,8 @@
 
 const struct es_column *const es_top_sorts[ES_ASPECTS] = { [ES_ASPECT_REASONS] = es_vm_columns,
 							   [ES_ASPECT_PAGING] = es_paging_columns,
-							   [ES_ASPECT_TIME] = es_time_columns };
+							   [ES_ASPECT_TIME] = es_time_columns,
+							   [ES_ASPECT_LATENCY] = es_vm_latency_columns };
 
 const struct es_option es_top_options[] = {
 	{ .name = "vm",
@@ -29,6 +30,10 @@ const struct es_option es_top_options[] = {
 	  .offset = offsetof(struct es_args, time),
 	  .help = "begin with the time view (key t): in the guest, the kernel,\nthe VMM, waiting for a CPU, "
 		  "idle" },
+	{ .name = "latency",
+	  .kind = ES_OPT_FLAG,
+	  .offset = offsetof(struct es_args, latency),
+	  .help = "begin with the latency view (key l): percentiles and\nhistograms of how long exits take" },
 	{ .name = "interval",
 	  .letter = 'i',
 	  .kind = ES_OPT_DURATION,
@@ -39,7 +44,7 @@ const struct es_option es_top_options[] = {
 	  .kind = ES_OPT_COLUMN,
 	  .offset = offsetof(struct es_args, sort),
 	  .columns = es_top_sorts,
-	  .help = "order at the start (rate, cost, kernel if not given):" },
+	  .help = "order at the start (rate, cost, kernel, p99 if not given):" },
 	{ .name = "batch",
 	  .letter = 'b',
 	  .kind = ES_OPT_FLAG,

@@ -12,11 +12,13 @@
 
 struct csv_row {
 	const struct es_snapshot *s;
+	const struct es_snapshot_view *view;
 	const struct es_vm *vm;
 	const struct es_vcpu *vcpu; /* NULL: the whole VM */
 	const struct es_reason *reason;
 	const struct es_time *time;
-	const char *event; /* of the paging view, with its count; else the reason */
+	unsigned int bucket; /* of the reason's histogram, with its count */
+	const char *event;   /* of the paging view, with its count; else the reason */
 	uint64_t count;
 	bool terminal;
 };
@@ -93,6 +95,8 @@ FIELD(p50, es_csv_u64(f, percentile(r, 500)))
 FIELD(p99, es_csv_u64(f, percentile(r, 990)))
 FIELD(p90, es_csv_u64(f, percentile(r, 900)))
 FIELD(p999, es_csv_u64(f, percentile(r, 999)))
+FIELD(from, es_csv_u64(f, es_hist_low(r->bucket)))
+FIELD(to, es_csv_u64(f, es_hist_high(r->bucket)))
 FIELD(guest, es_csv_u64(f, r->time->guest_ns))
 FIELD(kernel, es_csv_u64(f, r->time->kernel_ns))
 FIELD(vmm, es_csv_u64(f, r->time->vmm_ns))
@@ -129,6 +133,15 @@ static const struct csv_field event_fields[] = {
 static const struct csv_field time_fields[] = {
 	{ "guest_ns", put_guest }, { "kernel_ns", put_kernel },	    { "vmm_ns", put_vmm },
 	{ "idle_ns", put_idle },   { "runqueue_ns", put_runqueue }, { 0 },
+};
+static const struct csv_field bucket_fields[] = {
+	{ "reason", put_name },
+	{ "code", put_code },
+	{ "class", put_class },
+	{ "from_ns", put_from },
+	{ "below_ns", put_to },
+	{ "count", put_event_count },
+	{ 0 },
 };
 static const struct csv_field reason_fields[] = {
 	{ "reason", put_name },	 { "code", put_code },
@@ -172,6 +185,20 @@ static void put_times(FILE *f, struct csv_row *row, const struct es_counts *c)
 	put_row(f, row, time_fields);
 }
 
+static void put_buckets(FILE *f, struct csv_row *row, const struct es_counts *c)
+{
+	for (size_t i = 0; i < c->n_reasons; i++) {
+		row->reason = &c->reasons[i];
+		if (row->view->one_reason && row->view->reason != row->reason->code)
+			continue;
+		for (row->bucket = 0; row->bucket < ES_HIST_BUCKETS; row->bucket++) {
+			row->count = row->reason->hist[row->bucket];
+			if (es_hist_known(row->reason->hist) && row->count)
+				put_row(f, row, bucket_fields);
+		}
+	}
+}
+
 static void put_event_row(FILE *f, struct csv_row *row, const char *event, uint64_t count)
 {
 	row->event = event;
@@ -194,37 +221,44 @@ static void put_events(FILE *f, struct csv_row *row, const struct es_counts *c)
 		put_event_row(f, row, events[i].key, es_paging_event_count(&events[i], c));
 }
 
-static int render(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal,
+static int render(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal,
 		  const struct csv_field *more,
 		  void (*put)(FILE *f, struct csv_row *row, const struct es_counts *c))
 {
-	struct csv_row row = { .s = s, .terminal = terminal };
+	struct csv_row row = { .s = s, .view = v, .terminal = terminal };
 
 	put_row(f, NULL, more);
 	for (size_t i = 0; i < s->n_vms; i++) {
 		row.vm = s->vms[i];
 		row.vcpu = NULL;
-		if (!per_vcpu)
+		if (!v->per_vcpu)
 			put(f, &row, &row.vm->counts);
-		for (size_t v = 0; per_vcpu && v < row.vm->n_per_vcpu; v++) {
-			row.vcpu = &row.vm->vcpus[v];
+		for (size_t k = 0; v->per_vcpu && k < row.vm->n_per_vcpu; k++) {
+			row.vcpu = &row.vm->vcpus[k];
 			put(f, &row, &row.vcpu->counts);
 		}
 	}
 	return 0;
 }
 
-int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+int es_render_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal)
 {
-	return render(f, s, per_vcpu, terminal, reason_fields, put_reasons);
+	return render(f, s, v, terminal, reason_fields, put_reasons);
 }
 
-int es_render_time_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+int es_render_latency_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
+			  bool terminal)
 {
-	return render(f, s, per_vcpu, terminal, time_fields, put_times);
+	return render(f, s, v, terminal, bucket_fields, put_buckets);
 }
 
-int es_render_paging_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal)
+int es_render_time_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal)
 {
-	return render(f, s, per_vcpu, terminal, event_fields, put_events);
+	return render(f, s, v, terminal, time_fields, put_times);
+}
+
+int es_render_paging_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
+			 bool terminal)
+{
+	return render(f, s, v, terminal, event_fields, put_events);
 }

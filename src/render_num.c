@@ -181,3 +181,23 @@ void es_spark(char *buf, size_t size, const float *values, size_t n, unsigned in
 	if (size)
 		buf[used < size ? used : size - 1] = '\0';
 }
+
+void es_bar(char buf[ES_CELL_MAX], double share, unsigned int width, bool utf8)
+{
+	static const char *const ends[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	unsigned int eighths, used = 0;
+
+	*buf = '\0';
+	if (!(share > 0))
+		return;
+	width = width < ES_CELL_MAX / 4 ? width : ES_CELL_MAX / 4 - 1;
+	eighths = (unsigned int)(fmin(share, 1) * width * 8 + 0.5);
+	eighths = eighths ? eighths : 1;
+	for (; eighths >= 8; eighths -= 8)
+		used += (unsigned int)snprintf(buf + used, ES_CELL_MAX - used, "%s", utf8 ? "█" : "#");
+	snprintf(buf + used, ES_CELL_MAX - used, "%s",
+		 utf8		? ends[eighths]
+		 : eighths >= 4 ? "#"
+		 : !used	? "."
+				: "");
+}

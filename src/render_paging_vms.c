@@ -111,23 +111,15 @@ static void cell_share(char buf[ES_CELL_MAX], const void *p, unsigned int width,
 /* "64.0% ████▌": of what is 100% in a column of that width. */
 static void cell_cost(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
-	static const char *const ends[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
 	double share = es_vm_cost(ROW(p));
-	char number[ES_CELL_MAX];
-	unsigned int eighths, used;
+	char number[ES_CELL_MAX], bar[ES_CELL_MAX];
 
 	es_fmt_share(number, share);
-	used = (unsigned int)snprintf(buf, ES_CELL_MAX, "%5.16s", number);
-	if (!(share >= 0) || width < NUMBER_ROOM + BAR_MIN || width >= ES_CELL_MAX / 4) {
-		snprintf(buf, ES_CELL_MAX, "%.16s", number);
+	snprintf(buf, ES_CELL_MAX, "%.16s", number);
+	if (!(share >= 0) || width < NUMBER_ROOM + BAR_MIN || width >= ES_CELL_MAX / 4)
 		return;
-	}
-	share = share > 1 ? 1 : share;
-	eighths = (unsigned int)(share * (width - NUMBER_ROOM) * 8 + 0.5);
-	buf[used++] = ' ';
-	for (; eighths >= 8; eighths -= 8)
-		used += (unsigned int)snprintf(buf + used, ES_CELL_MAX - used, "%s", st->utf8 ? "█" : "#");
-	snprintf(buf + used, ES_CELL_MAX - used, "%s", st->utf8 ? ends[eighths] : eighths >= 4 ? "#" : "");
+	es_bar(bar, share, width - NUMBER_ROOM, st->utf8);
+	snprintf(buf, ES_CELL_MAX, "%5.16s %.384s", number, bar);
 }
 
 static int by_name(const void *a, const void *b)

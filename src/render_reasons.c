@@ -12,6 +12,10 @@
 
 #define ROW(p) ((const struct es_reason_row *)(p))
 
+/* Columns of a histogram in a table for which there is less room than that. */
+#define BUCKETS_LEAST 11
+#define ROOMY	      110
+
 static uint64_t now_time(const struct es_reason_row *r)
 {
 	return r->now ? r->now->time_ns : ES_NONE;
@@ -61,7 +65,9 @@ static uint64_t percentile(const struct es_reason_row *r, unsigned int permille)
 {
 	if (!r->now || !es_hist_known(r->now->hist))
 		return ES_NONE;
-	return es_hist_percentile(r->now->hist, permille, r->now->max_ns);
+	/* The greatest of an interval is not known, but it is no greater than that of all time. */
+	return es_hist_percentile(r->now->hist, permille,
+				  r->now->max_ns == ES_NONE ? r->sum->max_ns : r->now->max_ns);
 }
 
 static uint64_t average(const struct es_reason_row *r)
@@ -115,8 +121,7 @@ static void cell_time(char buf[ES_CELL_MAX], const void *p, unsigned int width, 
 	es_fmt_time(buf, now_time(ROW(p)), st->utf8);
 }
 
-static void cell_time_share(char buf[ES_CELL_MAX], const void *p, unsigned int width,
-			    const struct es_style *st)
+static void cell_tshare(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
 	(void)width, (void)st;
 	es_fmt_share(buf, time_share(ROW(p)));
@@ -128,17 +133,29 @@ static void cell_avg(char buf[ES_CELL_MAX], const void *p, unsigned int width, c
 	es_fmt_time(buf, average(ROW(p)), st->utf8);
 }
 
-static void cell_p50(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
+static double known(uint64_t v)
 {
-	(void)width;
-	es_fmt_time(buf, percentile(ROW(p), 500), st->utf8);
+	return v == ES_NONE ? -1 : (double)v;
 }
 
-static void cell_p99(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
-{
-	(void)width;
-	es_fmt_time(buf, percentile(ROW(p), 990), st->utf8);
-}
+/* A cell and an order for a percentile. */
+#define PERCENTILE(name, permille)                                                        \
+	static void cell_##name(char buf[ES_CELL_MAX], const void *p, unsigned int width, \
+				const struct es_style *st)                                \
+	{                                                                                 \
+		(void)width;                                                              \
+		es_fmt_time(buf, percentile(ROW(p), permille), st->utf8);                 \
+	}                                                                                 \
+	static int by_##name(const void *a, const void *b)                                \
+	{                                                                                 \
+		return es_descending(known(percentile(ROW(a), permille)),                 \
+				     known(percentile(ROW(b), permille)));                \
+	}
+
+PERCENTILE(p50, 500)
+PERCENTILE(p90, 900)
+PERCENTILE(p99, 990)
+PERCENTILE(p999, 999)
 
 static void cell_max(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
@@ -151,9 +168,23 @@ static void cell_history(char buf[ES_CELL_MAX], const void *p, unsigned int widt
 	es_spark(buf, ES_CELL_MAX, ROW(p)->history, ROW(p)->n_history, width, st->utf8);
 }
 
-static double known(uint64_t v)
+/* A column a bucket, or several where there is no room: the table's rows have one axis. */
+static void cell_buckets(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
-	return v == ES_NONE ? -1 : (double)v;
+	const struct es_reason_row *r = ROW(p);
+	unsigned int n = r->axis_end - r->axis_begin, each;
+	float values[ES_HIST_BUCKETS] = { 0 };
+
+	*buf = '\0';
+	if (!n || !r->now || !es_hist_known(r->now->hist) || !es_hist_sum(r->now->hist))
+		return;
+	if (!width && st->width && st->width < ROOMY)
+		width = BUCKETS_LEAST;
+	each = width && n > width ? (n + width - 1) / width : 1;
+	for (unsigned int i = 0; i < n; i++)
+		values[i / each] += (float)r->now->hist[r->axis_begin + i];
+	n = (n + each - 1) / each;
+	es_spark(buf, ES_CELL_MAX, values, n, n, st->utf8);
 }
 
 static int by_count(const void *a, const void *b)
@@ -178,6 +209,21 @@ static int by_time(const void *a, const void *b)
 static int by_avg(const void *a, const void *b)
 {
 	return es_descending(known(average(ROW(a))), known(average(ROW(b))));
+}
+
+static int by_max(const void *a, const void *b)
+{
+	return es_descending(known(ROW(a)->sum->max_ns), known(ROW(b)->sum->max_ns));
+}
+
+static int by_tshare(const void *a, const void *b)
+{
+	return es_descending(time_share(ROW(a)), time_share(ROW(b)));
+}
+
+static int by_label(const void *a, const void *b)
+{
+	return strcmp(ROW(a)->label, ROW(b)->label);
 }
 
 static int by_name(const void *a, const void *b)
@@ -252,7 +298,7 @@ const struct es_column es_reason_columns[] = {
 	  .right = true,
 	  .keep = 50,
 	  .live = 6,
-	  .cell = cell_time_share },
+	  .cell = cell_tshare },
 	{ .key = "avg",
 	  .title = "AVG",
 	  .help = "average time of one exit",
@@ -266,21 +312,27 @@ const struct es_column es_reason_columns[] = {
 	  .title = "P50",
 	  .help = "half of the exits took no longer",
 	  .right = true,
+	  .sortable = true,
 	  .keep = 30,
-	  .cell = cell_p50 },
+	  .cell = cell_p50,
+	  .compare = by_p50 },
 	{ .key = "p99",
 	  .title = "P99",
 	  .help = "99 of 100 exits took no longer",
 	  .right = true,
+	  .sortable = true,
 	  .keep = 40,
 	  .live = 7,
-	  .cell = cell_p99 },
+	  .cell = cell_p99,
+	  .compare = by_p99 },
 	{ .key = "max",
 	  .title = "MAX",
 	  .help = "the longest one",
 	  .right = true,
+	  .sortable = true,
 	  .keep = 25,
-	  .cell = cell_max },
+	  .cell = cell_max,
+	  .compare = by_max },
 	{ .key = "history",
 	  .title = "RATE OVER TIME",
 	  .help = "the rate over the last intervals, newest right",
@@ -291,3 +343,79 @@ const struct es_column es_reason_columns[] = {
 	  .cell = cell_history },
 	{ 0 },
 };
+
+/* What the two tables of latencies have in common. */
+#define LATENCY(name, heading, text, importance, columns)                                      \
+	{                                                                                      \
+		.key = #name, .title = heading, .help = text, .right = true, .sortable = true, \
+		.keep = importance, .live = columns, .cell = cell_##name, .compare = by_##name \
+	}
+#define LATENCIES                                                                                         \
+	LATENCY(rate, "EXITS/s", "exits per second", 55, 7),                                              \
+		LATENCY(time, "TIME", "time from these exits to the next entries, idle left out", 20, 0), \
+		LATENCY(tshare, "TIME%", "share of the time outside the guest, of all rows", 50, 6),      \
+		LATENCY(avg, "AVG", "average time of one exit", 30, 6),                                   \
+		LATENCY(p50, "P50", "half of the exits took no longer (within a factor of two)", 80, 6),  \
+		LATENCY(p90, "P90", "9 of 10 exits took no longer", 60, 6),                               \
+		LATENCY(p99, "P99", "99 of 100 exits took no longer", 85, 6),                             \
+		LATENCY(p999, "P99.9", "999 of 1,000 exits took no longer", 70, 6),                       \
+		LATENCY(max, "MAX", "the longest one since the VM was first seen", 45, 6),                \
+	{                                                                                                 \
+		.key = "buckets", .title = "HISTOGRAM",                                                   \
+		.help = "how many took how long: a column for each doubling", .flex = true, .keep = 75,   \
+		.live = 11, .cell = cell_buckets                                                          \
+	}
+
+const struct es_column es_latency_columns[] = {
+	{ .key = "name",
+	  .title = "REASON",
+	  .help = "why the guest exited, as the kernel names it",
+	  .sortable = true,
+	  .keep = 100,
+	  .live = 14,
+	  .cell = cell_name,
+	  .compare = by_name },
+	{ .key = "count",
+	  .title = "EXITS",
+	  .help = "exits counted",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 40,
+	  .cell = cell_count,
+	  .compare = by_count },
+	LATENCIES,
+	{ 0 },
+};
+
+const struct es_column es_vm_latency_columns[] = {
+	{ .key = "name",
+	  .title = "VM",
+	  .help = "the VM's name",
+	  .sortable = true,
+	  .keep = 100,
+	  .live = 14,
+	  .cell = cell_name,
+	  .compare = by_label },
+	LATENCIES,
+	{ 0 },
+};
+
+void es_reason_sum(struct es_reason *sum, const struct es_counts *c)
+{
+	*sum = (struct es_reason){ .count = es_exits_total(c), .time_ns = es_exits_time_ns(c) };
+	for (size_t i = 0; i < c->n_reasons; i++)
+		es_reason_merge(sum, &c->reasons[i]);
+}
+
+void es_reason_merge(struct es_reason *sum, const struct es_reason *r)
+{
+	if (r->max_ns == ES_NONE || sum->max_ns == ES_NONE)
+		sum->max_ns = ES_NONE;
+	else if (r->max_ns > sum->max_ns)
+		sum->max_ns = r->max_ns;
+	if (!es_hist_known(r->hist) || !es_hist_known(sum->hist))
+		sum->hist[0] = ES_NONE;
+	else
+		for (size_t b = 0; b < ES_HIST_BUCKETS; b++)
+			sum->hist[b] += r->hist[b];
+}

@@ -128,25 +128,6 @@ static void write_summary(FILE *f, const struct es_counts *c, uint64_t span_ns, 
 	write_time(f, c, st);
 }
 
-/* Sums the reasons into one, for the last line of the table. */
-static void sum_reasons(struct es_reason *sum, const struct es_counts *c)
-{
-	*sum = (struct es_reason){ .count = es_exits_total(c), .time_ns = es_exits_time_ns(c) };
-	for (size_t i = 0; i < c->n_reasons; i++) {
-		const struct es_reason *r = &c->reasons[i];
-
-		if (r->max_ns == ES_NONE || sum->max_ns == ES_NONE)
-			sum->max_ns = ES_NONE;
-		else if (r->max_ns > sum->max_ns)
-			sum->max_ns = r->max_ns;
-		if (!es_hist_known(r->hist) || !es_hist_known(sum->hist))
-			sum->hist[0] = ES_NONE;
-		else
-			for (size_t b = 0; b < ES_HIST_BUCKETS; b++)
-				sum->hist[b] += r->hist[b];
-	}
-}
-
 struct reason_rows {
 	struct es_reason sum;
 	struct es_reason_row *rows; /* one a reason, and the sum */
@@ -165,7 +146,7 @@ static int rows_make(struct reason_rows *t, const struct es_counts *c, enum es_i
 {
 	int r = es_reason_rows(c, c, isa, span_ns, &t->rows);
 
-	sum_reasons(&t->sum, c);
+	es_reason_sum(&t->sum, c);
 	t->n = c->n_reasons;
 	t->order = calloc(t->n + 1, sizeof(*t->order));
 	if (r || !t->order)
@@ -205,6 +186,23 @@ int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint6
 	return r;
 }
 
+static int render_latencies(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
+			    const struct es_column *sort, const struct es_style *st)
+{
+	struct reason_rows t = { 0 };
+	int r = rows_make(&t, c, isa, span_ns);
+
+	if (!r)
+		r = es_rows_sort(t.order, t.n, sort ? sort : es_column_find(es_latency_columns, "time"),
+				 false);
+	if (!r && es_times_off(c))
+		fputs(ES_NO_TIMES "\n", f);
+	else if (!r && t.n)
+		es_render_latency_table(f, es_latency_columns, t.rows, t.order, t.n + 1, st);
+	rows_free(&t);
+	return r;
+}
+
 /* A VM, or one of its vCPUs, whose heading has been written. */
 static int render_counts(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,
 			 const struct es_counts *c, const struct es_snapshot_view *v,
@@ -213,6 +211,10 @@ static int render_counts(FILE *f, const struct es_snapshot *s, const struct es_v
 	struct es_paging_subject p = { s->host.isa, vm, c, es_vm_span(s, vm) };
 
 	write_summary(f, c, p.span_ns, st);
+	if (v->aspect == ES_ASPECT_LATENCY && v->one_reason)
+		return es_render_one_reason(f, c, p.isa, v->reason, p.span_ns, st);
+	if (v->aspect == ES_ASPECT_LATENCY)
+		return render_latencies(f, c, p.isa, p.span_ns, v->sort, st);
 	es_render_paging_cost(f, &p, st);
 	if (v->aspect == ES_ASPECT_PAGING)
 		return es_render_paging(f, &p, st);

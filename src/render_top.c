@@ -193,6 +193,47 @@ static int write_times(FILE *f, const struct es_top *t, const struct es_top_quer
 	return r;
 }
 
+static int write_latencies(FILE *f, const struct es_top *t, const struct es_top_query *q,
+			   const struct es_style *st)
+{
+	struct es_latency_table table;
+	int r = es_top_latencies(t, q, &table);
+
+	if (r)
+		return r;
+	if (es_times_all_off(t->sum)) {
+		fputs(ES_NO_TIMES "\n", f);
+	} else {
+		table.order[table.n] = &table.rows[table.n];
+		es_render_latency_table(f, es_vm_latency_columns, table.rows, table.order,
+					table.n + (table.n > 1), st);
+	}
+	es_latency_table_free(&table);
+	return 0;
+}
+
+static int write_reason_latencies(FILE *f, const struct es_top *t, const struct es_vm_row *vm,
+				  const struct es_style *st)
+{
+	struct es_top_query q = { .aspect = ES_ASPECT_LATENCY };
+	struct es_latency_table table;
+	char name[ES_CELL_MAX];
+	int r = es_top_reason_latencies(t, vm, &q, &table);
+
+	if (r)
+		return r;
+	if (table.n && !es_times_off(&vm->sum->counts)) {
+		es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
+		fprintf(f,
+			"\n%s, by reason (EXITS and MAX since first seen, the rest of the last interval):\n",
+			name);
+		table.order[table.n] = &table.rows[table.n];
+		es_render_latency_table(f, es_latency_columns, table.rows, table.order, table.n + 1, st);
+	}
+	es_latency_table_free(&table);
+	return 0;
+}
+
 static int write_vms(FILE *f, const struct es_top_query *q, const struct es_vm_table *table,
 		     const struct es_style *st)
 {
@@ -213,6 +254,8 @@ static int write_vm(FILE *f, const struct es_top *t, const struct es_top_query *
 		return write_paging(f, t, vm, st);
 	case ES_ASPECT_TIME:
 		return write_vcpu_times(f, vm, st);
+	case ES_ASPECT_LATENCY:
+		return write_reason_latencies(f, t, vm, st);
 	default:
 		return write_reasons(f, t, vm, q->sort, st);
 	}
@@ -225,8 +268,8 @@ int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q,
 	struct es_vm_table table;
 	int r;
 
-	if (q->aspect == ES_ASPECT_TIME) {
-		/* That table has rows of its own; the VMs one by one follow it by name. */
+	if (q->aspect == ES_ASPECT_TIME || q->aspect == ES_ASPECT_LATENCY) {
+		/* Those tables have rows of their own; the VMs one by one follow them by name. */
 		vms.aspect = ES_ASPECT_REASONS;
 		vms.sort = es_column_find(es_vm_columns, "name");
 	}
@@ -234,7 +277,9 @@ int es_render_top(FILE *f, const struct es_top *t, const struct es_top_query *q,
 	if (r)
 		return r;
 	write_round_title(f, t, st);
-	r = q->aspect == ES_ASPECT_TIME ? write_times(f, t, q, st) : write_vms(f, q, &table, st);
+	r = q->aspect == ES_ASPECT_TIME	     ? write_times(f, t, q, st)
+	    : q->aspect == ES_ASPECT_LATENCY ? write_latencies(f, t, q, st)
+					     : write_vms(f, q, &table, st);
 	for (size_t i = 0; i < table.n && each && !r; i++)
 		r = write_vm(f, t, q, table.order[i], st);
 	es_vm_table_free(&table);

@@ -23,6 +23,9 @@ static size_t collect(const struct es_tui *t, struct help_line lines[LINES_MAX])
 		[ES_VIEW_VM_PAGING] = "Columns of one VM's paging (s chooses the order)",
 		[ES_VIEW_TIME] = "Columns of the VMs' time (s chooses the order)",
 		[ES_VIEW_VM_TIME] = "Columns of one VM's time (s chooses the order)",
+		[ES_VIEW_LATENCY] = "Columns of the VMs' latencies (s chooses the order)",
+		[ES_VIEW_VM_LATENCY] = "Columns of one VM's latencies (s chooses the order)",
+		[ES_VIEW_REASON] = "Columns of the histogram of one reason",
 	};
 	const struct es_column *c = t->lists[t->help_of].columns;
 	struct es_key_line k;

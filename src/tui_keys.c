@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One table of keys: what they do, and what help and the bottom line say of them. */
 #include <ncurses.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -75,11 +76,27 @@ static void open_vm(struct es_tui *t)
 	list(t)->selected[0] = list(t)->filter[0] = '\0';
 }
 
+/* The selected reason's histogram. */
+static void open_reason(struct es_tui *t)
+{
+	struct es_tui_list *l = list(t);
+
+	if (!l->n || !*l->selected)
+		return;
+	t->reason = (uint32_t)strtoul(l->selected, NULL, 10);
+	t->reason_of = t->view;
+	es_tui_go(t, ES_VIEW_REASON);
+	list(t)->at = list(t)->scroll = 0;
+	list(t)->selected[0] = '\0';
+}
+
 /* One step back: first the filter goes, then the view. */
 static void go_back(struct es_tui *t)
 {
 	if (t->view == ES_VIEW_HELP) {
 		t->view = t->help_of;
+	} else if (t->view == ES_VIEW_REASON) {
+		es_tui_go(t, t->reason_of);
 	} else if (*list(t)->filter) {
 		list(t)->filter[0] = '\0';
 	} else if (ES_VIEW_BIT(t->view) & ES_VIEW_ONE_VM) {
@@ -92,7 +109,7 @@ static void go_back(struct es_tui *t)
 static void toggle(struct es_tui *t, enum es_aspect aspect)
 {
 	const struct es_tui_list *from = list(t);
-	bool one_vm = ES_VIEW_BIT(t->view) & ES_VIEW_ONE_VM;
+	bool one_vm = !(ES_VIEW_BIT(t->view) & ES_VIEW_ALL_VMS);
 
 	es_tui_go(t, es_tui_view_of(es_tui_aspect(t->view) == aspect ? ES_ASPECT_REASONS : aspect, one_vm));
 	if (one_vm)
@@ -109,6 +126,11 @@ static void toggle_paging(struct es_tui *t)
 static void toggle_time(struct es_tui *t)
 {
 	toggle(t, ES_ASPECT_TIME);
+}
+
+static void toggle_latency(struct es_tui *t)
+{
+	toggle(t, ES_ASPECT_LATENCY);
 }
 
 static void next_sort(struct es_tui *t, int step)
@@ -229,26 +251,36 @@ static const struct key {
 	void (*act)(struct es_tui *t);
 } keys[] = {
 	{ ES_VIEW_ALL_VMS,
-	  { '\r', '\n', 'l' },
+	  { '\r', '\n' },
 	  { KEY_ENTER, KEY_RIGHT },
 	  { "Enter", "open the selected VM, reason by reason (or event by event)", "open", NULL },
 	  open_vm },
-	{ ES_VIEW_ONE_VM | ES_VIEW_BIT(ES_VIEW_HELP),
+	{ ES_VIEW_REASONS,
+	  { '\r', '\n' },
+	  { KEY_ENTER, KEY_RIGHT },
+	  { "Enter", "the histogram of the selected reason", "open", NULL },
+	  open_reason },
+	{ ES_VIEW_ALL & ~ES_VIEW_ALL_VMS,
 	  { ESCAPE },
 	  { KEY_LEFT, KEY_BACKSPACE },
-	  { "Esc", "clear the filter, then go back to the list of VMs", "back", NULL },
+	  { "Esc", "clear the filter, then go back to where this was opened", "back", NULL },
 	  go_back },
 	{ ES_VIEW_ALL_VMS, { ESCAPE }, { 0 }, { "Esc", "clear the filter", NULL, NULL }, go_back },
-	{ ES_VIEW_LISTS,
+	{ ES_VIEW_LIVE,
 	  { 'm', 'M' },
 	  { 0 },
 	  { "m", "paging: what it costs and what KVM does for it, and back", "paging", NULL },
 	  toggle_paging },
-	{ ES_VIEW_LISTS,
+	{ ES_VIEW_LIVE,
 	  { 't', 'T' },
 	  { 0 },
 	  { "t", "time: how much of it in the guest, KVM, VMM, waiting, idle, and back", "time", NULL },
 	  toggle_time },
+	{ ES_VIEW_LIVE,
+	  { 'l', 'L' },
+	  { 0 },
+	  { "l", "latency: how long exits take, as percentiles and histograms, and back", "latency", NULL },
+	  toggle_latency },
 	{ ES_VIEW_LISTS,
 	  { '/' },
 	  { KEY_F(4) },
@@ -265,43 +297,39 @@ static const struct key {
 	  { "S", "order by the column before (also <)", NULL, NULL },
 	  sort_left },
 	{ ES_VIEW_LISTS, { 'r', 'R' }, { 0 }, { "r", "reverse the order", NULL, NULL }, reverse },
-	{ ES_VIEW_LISTS,
+	{ ES_VIEW_LIVE,
 	  { 'p', ' ' },
 	  { 0 },
 	  { "p", "stop the picture, and go on (also Space)", "pause", NULL },
 	  pause_or_go },
-	{ ES_VIEW_LISTS | ONLY_LIVE,
+	{ ES_VIEW_LIVE | ONLY_LIVE,
 	  { '+', '=' },
 	  { 0 },
 	  { "+", "double the interval", "interval", "+/-" },
 	  slower },
-	{ ES_VIEW_LISTS | ONLY_LIVE, { '-' }, { 0 }, { "-", "halve the interval", NULL, NULL }, faster },
-	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	{ ES_VIEW_LIVE | ONLY_LIVE, { '-' }, { 0 }, { "-", "halve the interval", NULL, NULL }, faster },
+	{ ES_VIEW_LIVE | ONLY_REPLAY,
 	  { '.' },
 	  { 0 },
 	  { ".", "stop, one look forward", "step", ",/." },
 	  step_forward },
-	{ ES_VIEW_LISTS | ONLY_REPLAY,
-	  { ',' },
-	  { 0 },
-	  { ",", "stop, one look back", NULL, NULL },
-	  step_back },
-	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	{ ES_VIEW_LIVE | ONLY_REPLAY, { ',' }, { 0 }, { ",", "stop, one look back", NULL, NULL }, step_back },
+	{ ES_VIEW_LIVE | ONLY_REPLAY,
 	  { ']' },
 	  { 0 },
 	  { "]", "a tenth of the recording forward", NULL, NULL },
 	  leap_forward },
-	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	{ ES_VIEW_LIVE | ONLY_REPLAY,
 	  { '[' },
 	  { 0 },
 	  { "[", "a tenth of the recording back", NULL, NULL },
 	  leap_back },
-	{ ES_VIEW_LISTS | ONLY_REPLAY,
+	{ ES_VIEW_LIVE | ONLY_REPLAY,
 	  { '+', '=' },
 	  { 0 },
 	  { "+", "twice as fast", "speed", "+/-" },
 	  replay_faster },
-	{ ES_VIEW_LISTS | ONLY_REPLAY, { '-' }, { 0 }, { "-", "half as fast", NULL, NULL }, replay_slower },
+	{ ES_VIEW_LIVE | ONLY_REPLAY, { '-' }, { 0 }, { "-", "half as fast", NULL, NULL }, replay_slower },
 	{ ES_VIEW_ALL_VMS,
 	  { 'e' },
 	  { 0 },

@@ -123,6 +123,9 @@ static void lists_begin(struct es_tui *t, const struct es_args *args)
 			   args->sort);
 	list_begin(t, ES_VIEW_VM, es_reason_columns, "rate", args->sort);
 	list_begin(t, ES_VIEW_VM_PAGING, es_event_columns, "event", NULL);
+	list_begin(t, ES_VIEW_VM_LATENCY, es_latency_columns, "time", args->sort);
+	/* Its order is that of the buckets. */
+	t->lists[ES_VIEW_REASON].columns = es_bucket_columns;
 	list_begin(t, ES_VIEW_VM_TIME, es_vcpu_time_columns, "vcpu", args->sort);
 	/* Several would have been refused: es_top_check(). */
 	es_aspect_of("", args, &aspect);

@@ -138,7 +138,7 @@ static const struct {
 	[ES_ASPECT_REASONS] = { es_vm_columns, "rate" },
 	[ES_ASPECT_PAGING] = { es_paging_columns, "cost" },
 	[ES_ASPECT_TIME] = { es_time_columns, "kernel" },
-	[ES_ASPECT_LATENCY] = { es_vm_columns, "rate" },
+	[ES_ASPECT_LATENCY] = { es_vm_latency_columns, "p99" },
 };
 
 const struct es_column *es_aspect_columns(enum es_aspect aspect)

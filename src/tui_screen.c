@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ncurses.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <exitstat/tui.h>
@@ -85,7 +86,8 @@ unsigned int es_screen_text(unsigned int y, unsigned int x, unsigned int width, 
 	width = width && width < room ? width : room;
 	if (!width || y >= (unsigned int)LINES)
 		return x;
-	used = es_text_fit(cut, sizeof(cut), text, width, true);
+	/* In a locale of single bytes the text is ASCII, and so is the mark where it is cut. */
+	used = es_text_fit(cut, sizeof(cut), text, width, MB_CUR_MAX > 1);
 	set_tone(tone);
 	mvaddstr((int)y, (int)x, cut);
 	set_tone(ES_TONE_PLAIN);

@@ -66,11 +66,11 @@ static void draw_keys(const struct es_tui *t, unsigned int y)
 		n++;
 	}
 	gap = n && width + 2 * (n - 1) <= (unsigned int)COLS ? 2 : 1;
-	while (n > HINTS_KEPT && width + gap * (n - 1) > (unsigned int)COLS) {
-		unsigned int gone = n - HINTS_KEPT - 1;
+	while (n && width + gap * (n - 1) > (unsigned int)COLS) {
+		unsigned int kept = n > HINTS_KEPT ? HINTS_KEPT : 0, gone = n - kept - 1;
 
 		width -= es_text_width(k[gone].hint_label) + 1 + es_text_width(k[gone].hint);
-		memmove(&k[gone], &k[gone + 1], HINTS_KEPT * sizeof(*k));
+		memmove(&k[gone], &k[gone + 1], kept * sizeof(*k));
 		n--;
 	}
 	for (unsigned int i = 0; i < n; i++) {
@@ -296,7 +296,7 @@ static const struct {
 	[ES_ASPECT_REASONS] = { ES_VIEW_VMS, ES_VIEW_VM },
 	[ES_ASPECT_PAGING] = { ES_VIEW_PAGING, ES_VIEW_VM_PAGING },
 	[ES_ASPECT_TIME] = { ES_VIEW_TIME, ES_VIEW_VM_TIME },
-	[ES_ASPECT_LATENCY] = { ES_VIEW_VMS, ES_VIEW_VM },
+	[ES_ASPECT_LATENCY] = { ES_VIEW_LATENCY, ES_VIEW_VM_LATENCY },
 };
 
 enum es_tui_view es_tui_view_of(enum es_aspect aspect, bool one_vm)
@@ -321,10 +321,11 @@ void es_tui_go(struct es_tui *t, enum es_tui_view view)
 void es_tui_draw(struct es_tui *t)
 {
 	static void (*const draw[ES_VIEWS])(struct es_tui *, unsigned int, unsigned int) = {
-		[ES_VIEW_VMS] = es_tui_draw_vms,    [ES_VIEW_VM] = es_tui_draw_vm,
-		[ES_VIEW_PAGING] = es_tui_draw_vms, [ES_VIEW_VM_PAGING] = es_tui_draw_vm_paging,
-		[ES_VIEW_TIME] = es_tui_draw_time,  [ES_VIEW_VM_TIME] = es_tui_draw_vm_time,
-		[ES_VIEW_HELP] = es_tui_draw_help,
+		[ES_VIEW_VMS] = es_tui_draw_vms,	 [ES_VIEW_VM] = es_tui_draw_vm,
+		[ES_VIEW_PAGING] = es_tui_draw_vms,	 [ES_VIEW_VM_PAGING] = es_tui_draw_vm_paging,
+		[ES_VIEW_TIME] = es_tui_draw_time,	 [ES_VIEW_VM_TIME] = es_tui_draw_vm_time,
+		[ES_VIEW_LATENCY] = es_tui_draw_latency, [ES_VIEW_VM_LATENCY] = es_tui_draw_vm_latency,
+		[ES_VIEW_REASON] = es_tui_draw_reason,	 [ES_VIEW_HELP] = es_tui_draw_help,
 	};
 	static const unsigned int status_line[ES_VIEWS] = {
 		[ES_VIEW_VMS] = 2,	 [ES_VIEW_VM] = 4,   [ES_VIEW_PAGING] = 2,

@@ -9,12 +9,12 @@
 
 #define PEAK_WIDTH 20 /* room for the number behind the sparkline */
 
-static void key_of(char buf[ES_ROW_KEY], const void *row)
+void es_tui_reason_key(char buf[ES_ROW_KEY], const void *row)
 {
 	snprintf(buf, ES_ROW_KEY, "%u", ((const struct es_reason_row *)row)->code);
 }
 
-static enum es_tone tone_of(const void *row, const struct es_column *column)
+enum es_tone es_tui_reason_tone(const void *row, const struct es_column *column)
 {
 	static const enum es_tone classes[ES_CLASSES] = {
 		[ES_CLASS_PAGING] = ES_TONE_PAGING, [ES_CLASS_CR] = ES_TONE_PAGING,
@@ -23,7 +23,9 @@ static enum es_tone tone_of(const void *row, const struct es_column *column)
 	};
 	const struct es_reason_row *r = row;
 
-	if (strcmp(column->key, "history") == 0)
+	if (r->label)
+		return ES_TONE_STRONG;
+	if (strcmp(column->key, "history") == 0 || strcmp(column->key, "buckets") == 0)
 		return ES_TONE_SPARK;
 	if (strcmp(column->key, "name") == 0 || strcmp(column->key, "class") == 0)
 		return classes[es_reason_class(r->isa, r->code)];
@@ -65,8 +67,10 @@ void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end)
 	draw_total_rate(t, &row, first + 2);
 	if (es_top_reasons(t->feed->top, &row, &q, &table))
 		return;
-	es_tui_draw_table(t, &(struct es_tui_table){ table.order, table.n, NULL, key_of, tone_of }, first + 4,
-			  end);
+	es_tui_draw_table(
+		t,
+		&(struct es_tui_table){ table.order, table.n, NULL, es_tui_reason_key, es_tui_reason_tone },
+		first + 4, end);
 	if (!table.n && end > first + 6)
 		es_screen_text(first + 6, 2, 0, ES_TONE_DIM,
 			       *l->filter ? "no such reason; Esc shows all" : "no exits have been seen yet");

@@ -30,6 +30,7 @@ struct es_args {
 	const char *sort; /* key of a column */
 	bool per_vcpu;
 	bool paging, time, latency; /* one of the views: es_aspect_of() */
+	const char *reason; /* a name, or a code as a number */
 	bool batch;
 	bool watch;
 	bool force;

@@ -80,6 +80,8 @@ enum es_sgr es_time_sgr(unsigned int piece);
  * values the newest are shown, fewer are padded on the left.
  */
 void es_spark(char *buf, size_t size, const float *values, size_t n, unsigned int width, bool utf8);
+/* A bar as long as that share (1: all) of width; what is more than nothing can be seen. At most ES_CELL_MAX / 4 wide. */
+void es_bar(char buf[ES_CELL_MAX], double share, unsigned int width, bool utf8);
 
 /*
  * Columns: one table is parser (--sort), help, heading and content. A row is
@@ -139,8 +141,16 @@ struct es_reason_row {
 	const float *history;		 /* rates, oldest first; NULL: none */
 	size_t n_history;
 	const char *label; /* not a reason but a sum with this name */
+	const struct es_vm *vm; /* the sum of its reasons; else NULL */
+	unsigned int axis_begin, axis_end; /* buckets that the histograms of all rows show; equal: none */
 };
 extern const struct es_column es_reason_columns[];
+/* About how long they take: of reasons, and of VMs as the sums of their reasons. */
+extern const struct es_column es_latency_columns[], es_vm_latency_columns[];
+/* All reasons of c in one: counts and times added up, histograms too. */
+void es_reason_sum(struct es_reason *sum, const struct es_counts *c);
+/* The histogram and the greatest time of r into those of sum. */
+void es_reason_merge(struct es_reason *sum, const struct es_reason *r);
 /*
  * A row for each reason of sum, in its order, and room for one more; now: the interval, NULL if nothing happened in it (span_ns known)
  * or there is none (ES_NONE). 0 or -ENOMEM.
@@ -239,6 +249,31 @@ const char *es_time_remark(const void *const *rows, size_t n);
 int es_render_time_table(FILE *f, const void **rows, size_t n, const struct es_time_row *sum, bool vcpus,
 			 const struct es_style *st);
 
+/* Gives the rows one axis: from the first bucket that any of them has to the last. */
+void es_latency_axis(struct es_reason_row *rows, size_t n);
+/* "Histograms from 512ns to 16.8ms. Percentiles are within a factor of two." */
+void es_render_latency_foot(FILE *f, const struct es_reason_row *any, const struct es_style *st);
+/* n rows, a sum among them, in that order, as a table with its foot. */
+void es_render_latency_table(FILE *f, const struct es_column *columns, struct es_reason_row *rows, const void *const *order,
+			     size_t n, const struct es_style *st);
+
+/* A bucket of one reason's histogram; sum and now as above, below: how many of sum are in it and in those before it. */
+struct es_bucket_row {
+	unsigned int bucket;
+	uint64_t sum, now, below, total, most;
+	uint64_t span_ns;
+};
+extern const struct es_column es_bucket_columns[];
+/* The buckets from the first that is not empty to the last, returned how many. now may be NULL. */
+size_t es_bucket_rows(const struct es_reason *sum, const struct es_reason *now, uint64_t span_ns,
+		      struct es_bucket_row rows[ES_HIST_BUCKETS]);
+/* "avg 14.2µs  p50 11.0µs  p90 …", and the greatest where it is known. bound_ns: none took longer, as far as is known. */
+#define ES_BUCKET_ERROR "Percentiles are within a factor of two."
+void es_render_figures(FILE *f, const struct es_reason *r, uint64_t bound_ns, const struct es_style *st);
+/* One reason: its figures, and its histogram. */
+int es_render_one_reason(FILE *f, const struct es_counts *c, enum es_isa isa, uint32_t code, uint64_t span_ns,
+			 const struct es_style *st);
+
 /* What the paging view is about; vm's mode, and the counts of the VM or of one of its vCPUs. */
 struct es_paging_subject {
 	enum es_isa isa;
@@ -257,6 +292,8 @@ struct es_snapshot_view {
 	const struct es_column *sort; /* of the aspect's columns; NULL: as is usual there */
 	bool per_vcpu;
 	enum es_aspect aspect;
+	bool one_reason; /* of the latency view: only this one, with its histogram */
+	uint32_t reason;
 };
 int es_render_times(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, const struct es_style *st);
 int es_render_snapshot(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v,
@@ -266,11 +303,13 @@ int es_render_json(FILE *f, const struct es_snapshot *s, bool per_vcpu);
 void es_csv_u64(FILE *f, uint64_t v);
 void es_csv_text(FILE *f, const char *text, bool terminal);
 /* One row a VM (or vCPU) and reason; names are cleaned for a terminal only. */
-int es_render_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
+int es_render_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal);
+/* One row a VM (or vCPU), reason and bucket that is not empty. */
+int es_render_latency_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal);
 /* One row a VM (or vCPU): where its time went. */
-int es_render_time_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
+int es_render_time_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal);
 /* One row a VM (or vCPU) and event of paging, its cost first. */
-int es_render_paging_csv(FILE *f, const struct es_snapshot *s, bool per_vcpu, bool terminal);
+int es_render_paging_csv(FILE *f, const struct es_snapshot *s, const struct es_snapshot_view *v, bool terminal);
 /* now: the last interval, NULL if there is none. */
 int es_render_list(FILE *f, const struct es_snapshot *sum, const struct es_snapshot *now,
 		   const struct es_column *sort, const struct es_style *st);

@@ -101,6 +101,17 @@ struct es_reason_table {
 int es_top_reasons(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
 		   struct es_reason_table *out);
 void es_reason_table_free(struct es_reason_table *t);
+/* How long exits take: of the VMs, all reasons in one, or of one VM's reasons; and the sum of them. */
+struct es_latency_table {
+	struct es_reason_row *rows; /* n, and the sum */
+	struct es_reason *merged;   /* what rows of sums point to */
+	const void **order;	    /* with room for one more */
+	size_t n;
+};
+int es_top_latencies(const struct es_top *t, const struct es_top_query *q, struct es_latency_table *out);
+int es_top_reason_latencies(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
+			    struct es_latency_table *out);
+void es_latency_table_free(struct es_latency_table *t);
 struct es_event_table {
 	struct es_event_row *rows;
 	const void **order;

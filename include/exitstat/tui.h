@@ -54,14 +54,22 @@ enum es_tui_view {
 	ES_VIEW_VM_PAGING,
 	ES_VIEW_TIME,
 	ES_VIEW_VM_TIME,
+	ES_VIEW_LATENCY,
+	ES_VIEW_VM_LATENCY,
+	ES_VIEW_REASON, /* the histogram of one reason of a VM */
 	ES_VIEW_HELP,
 	ES_VIEWS
 };
 #define ES_VIEW_BIT(v) (1U << (v))
-#define ES_VIEW_ALL_VMS	(ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_PAGING) | ES_VIEW_BIT(ES_VIEW_TIME))
-#define ES_VIEW_ONE_VM	(ES_VIEW_BIT(ES_VIEW_VM) | ES_VIEW_BIT(ES_VIEW_VM_PAGING) | ES_VIEW_BIT(ES_VIEW_VM_TIME))
+#define ES_VIEW_ALL_VMS                                                                               \
+	(ES_VIEW_BIT(ES_VIEW_VMS) | ES_VIEW_BIT(ES_VIEW_PAGING) | ES_VIEW_BIT(ES_VIEW_TIME) |         \
+	 ES_VIEW_BIT(ES_VIEW_LATENCY))
+/* Of reasons, which can be opened in their turn. */
+#define ES_VIEW_REASONS	(ES_VIEW_BIT(ES_VIEW_VM) | ES_VIEW_BIT(ES_VIEW_VM_LATENCY))
+#define ES_VIEW_ONE_VM	(ES_VIEW_REASONS | ES_VIEW_BIT(ES_VIEW_VM_PAGING) | ES_VIEW_BIT(ES_VIEW_VM_TIME))
 #define ES_VIEW_LISTS	(ES_VIEW_ALL_VMS | ES_VIEW_ONE_VM)
-#define ES_VIEW_ALL	(ES_VIEW_LISTS | ES_VIEW_BIT(ES_VIEW_HELP))
+#define ES_VIEW_LIVE	(ES_VIEW_LISTS | ES_VIEW_BIT(ES_VIEW_REASON))
+#define ES_VIEW_ALL	(ES_VIEW_LIVE | ES_VIEW_BIT(ES_VIEW_HELP))
 
 #define ES_FILTER_MAX 64
 #define ES_ROW_KEY    160
@@ -78,7 +86,9 @@ struct es_tui_list {
 struct es_tui {
 	struct es_feed *feed;
 	struct es_style style;
-	enum es_tui_view view, help_of; /* help_of: the view that help goes back to */
+	enum es_tui_view view;
+	enum es_tui_view help_of, reason_of; /* the views that help, and the one of a reason, go back to */
+	uint32_t reason;
 	struct es_tui_list lists[ES_VIEWS];
 	bool editing, paused, hide_ended, quit;
 };
@@ -101,12 +111,15 @@ bool es_tui_key_line(const struct es_tui *t, enum es_tui_view view, size_t n, st
 
 /* tui_views.c */
 void es_tui_draw(struct es_tui *t);
-/* tui_vms.c (the lists of VMs), tui_vm.c, tui_paging.c, tui_time.c, tui_help.c: each draws between the lines first and end. */
+/* tui_vms.c (the lists of VMs), tui_vm.c, tui_paging.c, tui_time.c, tui_latency.c, tui_help.c: each draws between the lines first and end. */
 void es_tui_draw_vms(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_vm(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_vm_paging(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_time(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_vm_time(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_latency(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_vm_latency(struct es_tui *t, unsigned int first, unsigned int end);
+void es_tui_draw_reason(struct es_tui *t, unsigned int first, unsigned int end);
 void es_tui_draw_help(struct es_tui *t, unsigned int first, unsigned int end);
 /* Breaks a text at spaces onto the lines from y to end, indented; what does not fit is cut. */
 void es_tui_draw_wrapped(unsigned int y, unsigned int end, unsigned int indent, unsigned int width, enum es_tone tone,
@@ -131,6 +144,9 @@ void es_tui_draw_table(struct es_tui *t, const struct es_tui_table *table, unsig
 enum es_tone es_time_tone(unsigned int piece);
 /* Why there is no VM to be seen. */
 void es_tui_draw_nothing(struct es_tui *t, unsigned int y, unsigned int end);
+/* Of rows of reasons: their code is their key. */
+void es_tui_reason_key(char buf[ES_ROW_KEY], const void *row);
+enum es_tone es_tui_reason_tone(const void *row, const struct es_column *column);
 /* The line about all VMs. */
 void es_tui_draw_summary(struct es_tui *t, unsigned int y);
 

@@ -32,7 +32,7 @@ teardown() {
 	[[ $(line 4) == "VM "*PID*vCPUs*PAGING*STATE*EXITS/s▼*OUTSIDE*"TOP REASONS" ]]
 	[[ $(line 5) == guest2*"shadow running   7.80k "*"INVLPG 51%" ]]
 	shows '^idle3 +4203 +1 npt +paused +0 '
-	shows '^Enter open .*/ filter +s sort +p pause .* h help +q quit$'
+	shows '^Enter open .*/ filter +s sort +p pause.* h help +q quit$'
 	fits 80
 }
 

@@ -14,6 +14,8 @@ static const struct es_style ascii = { .exact = true };
 static const struct es_style coloured = { .utf8 = true, .exact = true, .colour = true };
 static const struct es_style narrow = { .utf8 = true, .exact = true, .width = 60 };
 
+static const struct es_snapshot_view per_vm, per_vcpu = { .per_vcpu = true };
+
 struct output {
 	char *text;
 	size_t size;
@@ -145,7 +147,7 @@ static void paging_csv(void **state)
 	struct output o;
 
 	(void)state;
-	es_render_paging_csv(output(&o), s, false, false);
+	es_render_paging_csv(output(&o), s, &per_vm, false);
 	assert_output(&o, "cli-paging.csv");
 	es_snapshot_unref(s);
 }
@@ -228,7 +230,7 @@ static void empty_snapshots(void **state)
 	assert_non_null(strstr(o.text, "No VM has been seen yet."));
 	assert_null(strstr(o.text, "1844674"));
 	free(o.text);
-	es_render_csv(output(&o), s, false, false);
+	es_render_csv(output(&o), s, &per_vm, false);
 	fclose(o.f);
 	assert_ptr_equal(strchr(o.text, '\n'), o.text + o.size - 1);
 	free(o.text);
@@ -241,11 +243,11 @@ static void csv(void **state)
 	struct output o;
 
 	(void)state;
-	es_render_csv(output(&o), s, false, false);
+	es_render_csv(output(&o), s, &per_vm, false);
 	assert_output(&o, "cli-snapshot.csv");
-	es_render_csv(output(&o), s, true, false);
+	es_render_csv(output(&o), s, &per_vcpu, false);
 	assert_output(&o, "cli-snapshot-vcpu.csv");
-	es_render_csv(output(&o), s, false, true);
+	es_render_csv(output(&o), s, &per_vm, true);
 	assert_output(&o, "cli-snapshot-terminal.csv");
 	es_snapshot_unref(s);
 }
@@ -364,9 +366,10 @@ static void words_for_sort(void **state)
 	char buf[ES_CELL_MAX];
 
 	(void)state;
-	assert_string_equal(es_column_words(buf, tables, 2), "name|class|count|rate|time|avg");
+	assert_string_equal(es_column_words(buf, tables, 2), "name|class|count|rate|time|avg|p50|p99|max");
 	/* A word that two tables have is said once. */
-	assert_string_equal(es_column_words(buf, tables, 3), "name|class|count|rate|time|avg|event");
+	assert_string_equal(es_column_words(buf, tables, 3),
+			    "name|class|count|rate|time|avg|p50|p99|max|event");
 	assert_null(es_column_find(es_reason_columns, "history"));
 	assert_null(es_column_find(es_reason_columns, "COUNT"));
 	assert_non_null(es_column_find(es_vm_columns, "outside"));

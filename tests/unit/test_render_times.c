@@ -16,6 +16,8 @@ static const struct es_style coloured = { .utf8 = true, .exact = true, .colour =
 static const struct es_style at80 = { .utf8 = true, .exact = true, .width = 80 };
 static const struct es_style at40 = { .utf8 = true, .exact = true, .width = 40 };
 
+static const struct es_snapshot_view per_vm, per_vcpu = { .per_vcpu = true };
+
 struct output {
 	char *text;
 	size_t size;
@@ -110,9 +112,9 @@ static void csv(void **state)
 	struct output o;
 
 	(void)state;
-	es_render_time_csv(output(&o), s, false, false);
+	es_render_time_csv(output(&o), s, &per_vm, false);
 	assert_output(&o, "cli-time.csv");
-	es_render_time_csv(output(&o), s, true, false);
+	es_render_time_csv(output(&o), s, &per_vcpu, false);
 	assert_output(&o, "cli-time-vcpu.csv");
 	es_snapshot_unref(s);
 }
