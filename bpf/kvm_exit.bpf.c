@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kvm_exit and kvm_entry: why a vCPU left the guest, how often, for how long.
+ * kvm_exit and kvm_entry: why a vCPU left the guest, how often, for how long; with kvm_vcpu_wakeup
+ * and kvm_userspace_exit: where all of its time went.
  *
  * Nothing is sent anywhere: a pair of events is a few additions to the vCPU's own
  * slot. Two clock reads a pair; in counts-only mode none, and kvm_entry is not
- * attached at all.
+ * attached at all. Each program has a short path, for the state that nearly every
+ * event finds, and a function for all others.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -19,7 +21,7 @@
 #define VMX_HLT 12   /* EXIT_REASON_HLT */
 #define SVM_HLT 0x78 /* SVM_EXIT_HLT */
 
-const volatile bool latency = true;
+const volatile bool latency = true; /* for the programs that are not called at each exit */
 
 /* log2 of a byte, and 0 for 0. */
 #define L1(n)	n
@@ -32,15 +34,13 @@ const volatile bool latency = true;
 #define L128(n) L64(n), L64(n)
 const __u8 log2_byte[256] = { 0, L1(1), L2(2), L4(3), L8(4), L16(5), L32(6), L64(7), L128(8) };
 
-/* Bucket of a time, see abi.h. By a byte table: branches over 64 bits cost a hundred instructions. */
-static __always_inline __u32 bucket_of(__u64 ns)
+static __noinline __u32 bucket_of_long(__u64 x)
 {
-	__u64 x = ns >> ES_HIST_SHIFT;
 	__u32 base = 0;
 
+	if (x >> (ES_HIST_BUCKETS - 2))
+		return ES_HIST_BUCKETS - 1;
 	if (x > 0xffff) {
-		if (x >> (ES_HIST_BUCKETS - 2))
-			return ES_HIST_BUCKETS - 1;
 		x >>= 16;
 		base = 16;
 	}
@@ -51,11 +51,24 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return base + log2_byte[x & 0xff];
 }
 
-/* Gives the exit's code a cell: a code this vCPU had not before, or two codes that share a table entry. */
-static __noinline int cell_find(struct es_slot *slot, __u32 code, __u32 at)
+/* Bucket of a time, see abi.h. By a byte table: branches over 64 bits cost a hundred instructions. */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u64 x = ns >> ES_HIST_SHIFT;
+
+	barrier_var(x); /* else ns is compared, which tells the verifier nothing of x */
+	return x > 0xff ? bucket_of_long(x) : log2_byte[x];
+}
+
+/*
+ * Gives the exit's code a cell: a code this vCPU had not before, or two codes that share a table entry.
+ * When all are taken, ES_CELL_NONE: what lands there is shown nowhere, but counted.
+ */
+static __noinline __u32 cell_find(struct es_slot *slot, __u32 code, __u32 isa)
 {
 	__u32 i, used = slot->cells_used;
 
+	slot->isa = isa;
 	for (i = ES_CELL_NONE + 1; i < ES_CELLS; i++) {
 		if (i >= used)
 			break;
@@ -67,25 +80,20 @@ static __noinline int cell_find(struct es_slot *slot, __u32 code, __u32 at)
 		return ES_CELL_NONE;
 	}
 	slot->cells[used].code = code;
-	slot->cell_of[at & (ES_CELL_INDEX - 1)] = used;
+	slot->cell_of[code & (ES_CELL_INDEX - 1)] = used;
 	slot->cells_used = used + 1;
 	return used;
 }
 
-static __always_inline __u32 cell_of(struct es_slot *slot, __u32 code)
+/* The cell of a code. cell_of[] holds ES_CELL_NONE for codes that never came. */
+static __always_inline __u32 cell_of(struct es_slot *slot, __u32 code, __u32 isa)
 {
-	__u32 at = (code & 0xff) | (code > 0xff ? 0x100 : 0);
-	__u32 cell;
+	__u32 i = slot->cell_of[code & (ES_CELL_INDEX - 1)];
 
-	barrier_var(at); /* the compiler knows that it fits, the verifier wants to see it */
-	at &= ES_CELL_INDEX - 1;
-	cell = slot->cell_of[at];
-	if (cell != ES_CELL_NONE) {
-		barrier_var(cell); /* else both comparisons become one that the verifier cannot follow */
-		if (cell < ES_CELLS && slot->cells[cell].code == code)
-			return cell;
-	}
-	return cell_find(slot, code, at);
+	/* cells[ES_CELL_NONE].code is none that a vCPU leaves the guest with. */
+	if (i < ES_CELLS && slot->cells[i].code == code)
+		return i;
+	return cell_find(slot, code, isa);
 }
 
 static __noinline int count_flags(struct es_cell *cell, __u32 reason)
@@ -105,19 +113,35 @@ static __noinline int count_flags(struct es_cell *cell, __u32 reason)
 	return 0;
 }
 
-/* The hardware's word on why the guest was left; false when it could not be read. */
-static __always_inline bool read_reason(struct kvm_vcpu *vcpu, __u32 isa, __u32 *reason)
+/*
+ * Where the exit code stands: svm->vmcb goes to and fro between two addresses as the vCPU enters and
+ * leaves its own guests, and hflags, a plain member, change with it. Whatever else may change it is
+ * done by the VMM, on whose return hflags here are made invalid.
+ */
+static __noinline bool note_vmcb(struct kvm_vcpu *vcpu, struct es_slot *slot)
 {
-	if (isa == ISA_SVM) {
-		struct vcpu_svm *svm = (void *)vcpu;
-		struct vmcb *vmcb;
+	struct vcpu_svm *svm = (void *)vcpu;
+	struct vmcb *vmcb;
 
-		if (!bpf_core_field_exists(svm->vmcb))
-			return false;
-		if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
-			return false;
-		return !bpf_core_read(reason, sizeof(*reason), &vmcb->control.exit_code);
-	}
+	if (!bpf_core_field_exists(svm->vmcb))
+		return false;
+	if (bpf_core_read(&vmcb, sizeof(vmcb), &svm->vmcb))
+		return false;
+	slot->code_at = (__u64)vmcb + bpf_core_field_offset(vmcb->control.exit_code);
+	slot->hflags = vcpu->arch.hflags;
+	return true;
+}
+
+/* The hardware's word on why the guest was left; false when it could not be read. */
+static __always_inline bool read_svm_reason(struct kvm_vcpu *vcpu, struct es_slot *slot, __u32 *reason)
+{
+	if (vcpu->arch.hflags != slot->hflags && !note_vmcb(vcpu, slot))
+		return false;
+	return !bpf_probe_read_kernel(reason, sizeof(*reason), (void *)slot->code_at);
+}
+
+static __always_inline bool read_vmx_reason(struct kvm_vcpu *vcpu, __u32 *reason)
+{
 	if (bpf_core_field_exists(struct vcpu_vmx___vt, vt)) {
 		struct vcpu_vmx___vt *vmx = (void *)vcpu;
 
@@ -131,47 +155,153 @@ static __always_inline bool read_reason(struct kvm_vcpu *vcpu, __u32 isa, __u32 
 	return false;
 }
 
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
+/* A slot that nobody looked at any more: it did something. */
+static __always_inline void unpark(struct es_slot *slot)
 {
-	__u32 idx, reason, code, cell;
+	if (!(slot->state & ES_STATE_PARKED))
+		return;
+	slot->state &= ~ES_STATE_PARKED;
+	announce(ES_EVENT_BUSY, slot->index);
+}
+
+/* Kernel time or what the state says, and the wait for a CPU in it. Both are at most ns. */
+static __always_inline void account(struct es_slot *slot, __u64 ns, __u64 wait)
+{
+	__u32 state = slot->state;
+
+	/* A halt's idle time is what kvm_vcpu_wakeup says. */
+	if (state == ES_STATE_IDLE)
+		state = ES_STATE_KERNEL;
+	barrier_var(state);
+	if (state < ES_STATES)
+		slot->time_ns[state] += ns - wait;
+	slot->time_ns[ES_STATE_RUNQUEUE] += wait;
+}
+
+/* What the thread waited for a CPU in the state that ends now. */
+static __always_inline __u64 waited(const struct es_slot *slot, __u64 ns)
+{
+	__u64 wait = run_delay() - slot->run_delay_ns;
+
+	return (__s64)wait < 0 ? 0 : wait > ns ? ns : wait;
+}
+
+/* The account begins, or goes on after a time that nobody watched. */
+static __always_inline void begin_account(struct es_slot *slot, __u64 now)
+{
+	if (!slot->first_ns)
+		slot->first_ns = now;
+	else
+		slot->unwatched_ns += now - slot->since_ns;
+	slot->since_ns = now;
+	slot->run_delay_ns = run_delay();
+}
+
+/*
+ * A state ends, and it is not the one that the program expects, or the thread waited for a CPU in it.
+ * Returns for how long it was.
+ */
+static __noinline __u64 leave_state(struct es_slot *slot, __u64 now)
+{
+	__u64 ns;
+
+	unpark(slot);
+	slot->state &= ES_STATE_MASK;
+	if (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW)
+		note_thread(slot, slot->index);
+	if (slot->state == ES_STATE_NEW)
+		begin_account(slot, now);
+	ns = now - slot->since_ns;
+	if ((__s64)ns < 0)
+		ns = 0;
+	account(slot, ns, waited(slot, ns));
+	slot->run_delay_ns = run_delay();
+	return ns;
+}
+
+/* Counts only: who runs it is noted, and it is looked at again. */
+static __noinline int leave_unmeasured(struct es_slot *slot)
+{
+	unpark(slot);
+	if (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW)
+		note_thread(slot, slot->index);
+	slot->state = ES_STATE_KERNEL;
+	return 0;
+}
+
+/* The guest's time ends, and the exit's begins. */
+static __always_inline void leave_guest(struct es_slot *slot, __u32 isa, __u64 now, bool halt)
+{
+	/* VMX fires kvm_exit before the thread can be preempted, SVM does from 6.12 on. */
+	if (slot->state == ES_STATE_GUEST && (isa == ISA_VMX || slot->run_delay_ns == run_delay()))
+		slot->time_ns[ES_STATE_GUEST] += now - slot->since_ns;
+	else
+		leave_state(slot, now);
+	slot->since_ns = now;
+	slot->state = halt ? ES_STATE_IDLE : ES_STATE_KERNEL;
+}
+
+/* One exit: isa and measure are constants of each program. */
+static __always_inline int on_exit(struct kvm_vcpu *vcpu, __u32 isa, bool measure)
+{
+	__u64 now = measure ? bpf_ktime_get_ns() : 0;
+	__u32 reason, code, cell;
 	struct es_slot *slot;
 
 	if (!vcpu)
 		return 0;
-	slot = slot_of(vcpu, &idx);
+	slot = slot_of(vcpu);
 	if (!slot)
 		return 0;
-	if (!read_reason(vcpu, isa, &reason)) {
+	if (!(isa == ISA_SVM ? read_svm_reason(vcpu, slot, &reason) : read_vmx_reason(vcpu, &reason))) {
 		count_health(ES_HEALTH_READ_ERRORS);
 		return 0;
 	}
 	code = isa == ISA_VMX ? reason & 0xffff : reason;
-	cell = cell_of(slot, code);
-	if (cell >= ES_CELLS)
+	cell = cell_of(slot, code, isa);
+	if (cell >= ES_CELLS) /* never */
 		return 0;
 
-	if (!latency && (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW))
-		note_thread(slot, idx);
-	write_begin(slot);
-	if (latency) {
-		__u64 now = bpf_ktime_get_ns();
-
-		if (slot->state == ES_STATE_GUEST)
-			slot->guest_ns += now - slot->since_ns;
-		slot->since_ns = now;
-		slot->exit_ns = now;
-		slot->idle_exit_ns = 0;
-	}
-	slot->state = code == (isa == ISA_VMX ? VMX_HLT : SVM_HLT) ? ES_STATE_HALTED : ES_STATE_KERNEL;
-	slot->isa = isa;
+	if (measure)
+		write_begin(slot);
 	slot->cell = cell;
 	slot->cells[cell].count++;
-	write_end(slot);
-
+	if (measure)
+		leave_guest(slot, isa, now, code == (isa == ISA_VMX ? VMX_HLT : SVM_HLT));
+	else if (slot->state != ES_STATE_KERNEL)
+		leave_unmeasured(slot);
 	if (isa == ISA_VMX && reason > 0xffff)
 		count_flags(&slot->cells[cell], reason);
+	if (measure)
+		write_end(slot);
+	else
+		slot->seq += 2; /* one number changes, so no reader can meet half of it */
 	return 0;
+}
+
+/* User space loads one of the four, and one of the kvm_entry_*, or none of those: see src/loader.c. */
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit_svm, struct kvm_vcpu *vcpu)
+{
+	return on_exit(vcpu, ISA_SVM, true);
+}
+
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit_vmx, struct kvm_vcpu *vcpu)
+{
+	return on_exit(vcpu, ISA_VMX, true);
+}
+
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit_svm_counts, struct kvm_vcpu *vcpu)
+{
+	return on_exit(vcpu, ISA_SVM, false);
+}
+
+SEC("tp_btf/kvm_exit")
+int BPF_PROG(kvm_exit_vmx_counts, struct kvm_vcpu *vcpu)
+{
+	return on_exit(vcpu, ISA_VMX, false);
 }
 
 /*
@@ -179,7 +309,7 @@ int BPF_PROG(kvm_exit, struct kvm_vcpu *vcpu, __u32 isa)
  * information, of which KVM keeps a copy: before kvm_exit from 6.12, at the latest before the next
  * entry on kernels before. #PF is vector 14, valid is bit 31 (SDM Vol. 3, 25.9.2).
  */
-static __always_inline void note_page_fault(struct kvm_vcpu *vcpu, struct es_slot *slot)
+static __noinline int note_page_fault(struct kvm_vcpu *vcpu, struct es_slot *slot)
 {
 	__u32 info = 0;
 
@@ -189,76 +319,105 @@ static __always_inline void note_page_fault(struct kvm_vcpu *vcpu, struct es_slo
 		bpf_core_read(&info, sizeof(info), &((struct vcpu_vmx *)vcpu)->exit_intr_info);
 	if ((info & 0x800000ff) == 0x8000000e)
 		slot->page_faults++;
+	return 0;
 }
 
-/* The exit is over: what it took, less the time the vCPU was halted in it. */
-static __always_inline void close_exit(struct kvm_vcpu *vcpu, struct es_slot *slot, __u64 now)
+/* The exit is over. */
+static __always_inline void close_exit(struct kvm_vcpu *vcpu, struct es_slot *slot, __u32 isa, __u64 ns)
 {
-	__u64 ns = now - slot->exit_ns - slot->idle_exit_ns;
 	__u32 i = slot->cell;
 	struct es_cell *cell;
 
-	if (i >= ES_CELLS)
+	if (i >= ES_CELLS) /* never; ES_CELL_NONE takes what is shown nowhere */
 		return;
 	cell = &slot->cells[i];
-	if ((__s64)ns < 0)
-		ns = 0;
 	cell->time_ns += ns;
 	if (ns > cell->max_ns)
 		cell->max_ns = ns;
 	cell->hist[bucket_of(ns) & (ES_HIST_BUCKETS - 1)]++;
-	if (cell->code == VMX_EXCEPTION_NMI && slot->isa == ISA_VMX)
+	if (isa == ISA_VMX && cell->code == VMX_EXCEPTION_NMI)
 		note_page_fault(vcpu, slot);
-	slot->exit_ns = 0;
 }
 
-SEC("tp_btf/kvm_entry")
-int BPF_PROG(kvm_entry, struct kvm_vcpu *vcpu)
+static __always_inline int on_entry(struct kvm_vcpu *vcpu, __u32 isa)
 {
+	bool after_exit = true;
 	struct es_slot *slot;
-	__u64 now;
-	__u32 idx;
+	__u64 now, ns;
 
 	if (!vcpu)
 		return 0;
-	slot = slot_of(vcpu, &idx);
+	slot = slot_of(vcpu);
 	if (!slot)
 		return 0;
-	if (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW)
-		note_thread(slot, idx);
 
 	now = bpf_ktime_get_ns();
 	write_begin(slot);
-	if (slot->exit_ns)
-		close_exit(vcpu, slot, now);
+	if (slot->state == ES_STATE_KERNEL && slot->run_delay_ns == run_delay()) {
+		ns = now - slot->since_ns;
+		slot->time_ns[ES_STATE_KERNEL] += ns;
+	} else {
+		after_exit = (slot->state & ES_STATE_MASK) != ES_STATE_GUEST;
+		ns = leave_state(slot, now) + slot->exit_ns;
+		slot->exit_ns = 0;
+	}
+	if (after_exit)
+		close_exit(vcpu, slot, isa, ns);
 	slot->state = ES_STATE_GUEST;
 	slot->since_ns = now;
 	write_end(slot);
 	return 0;
 }
 
-/* A halt is over. ns holds halt polling and the sleep; an invalid wake-up goes back to sleep. */
-SEC("tp_btf/kvm_vcpu_wakeup")
-int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited, bool valid)
+SEC("tp_btf/kvm_entry")
+int BPF_PROG(kvm_entry_svm, struct kvm_vcpu *vcpu)
 {
-	__u64 vcpu = current_vcpu();
-	__u32 *idx = bpf_map_lookup_elem(&vcpus, &vcpu);
-	__u64 now = bpf_ktime_get_ns();
-	struct es_slot *slot;
+	return on_entry(vcpu, ISA_SVM);
+}
 
-	slot = idx ? bpf_map_lookup_elem(&slots, idx) : NULL;
-	if (!slot || slot->vcpu != vcpu) {
+SEC("tp_btf/kvm_entry")
+int BPF_PROG(kvm_entry_vmx, struct kvm_vcpu *vcpu)
+{
+	return on_entry(vcpu, ISA_VMX);
+}
+
+/*
+ * A halt is over. ns holds halt polling, the sleep, and the wait for a CPU that came after it, which is
+ * no idle time. An invalid wake-up goes back to sleep. What came before the halt stays in its state.
+ */
+SEC("tp_btf/kvm_vcpu_wakeup")
+int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited_for_it, bool valid)
+{
+	__u64 vcpu = current_vcpu(), now = bpf_ktime_get_ns(), before, wait, wait_in_halt;
+	struct es_slot *slot = slot_known(vcpu);
+
+	if (!slot) {
 		count_health(ES_HEALTH_UNATTRIBUTED);
 		return 0;
 	}
-	/* A halt that began before the programs were attached is idle only since then. */
-	if (ns > now - slot->since_ns)
-		ns = now - slot->since_ns;
 	write_begin(slot);
-	slot->idle_ns += ns;
-	slot->idle_exit_ns += ns;
+	unpark(slot);
+	slot->state &= ES_STATE_MASK;
+	if (slot->state == ES_STATE_VMM || slot->state == ES_STATE_NEW)
+		note_thread(slot, slot->index);
+	if (slot->state == ES_STATE_NEW)
+		begin_account(slot, now);
+	/* A halt that began before the programs were attached is idle only since then. */
+	before = now - slot->since_ns;
+	if ((__s64)before < 0)
+		before = 0;
+	if (ns > before)
+		ns = before;
+	before -= ns;
+	wait = waited(slot, before + ns);
+	wait_in_halt = wait > ns ? ns : wait;
+	account(slot, before, wait - wait_in_halt);
+	slot->time_ns[ES_STATE_RUNQUEUE] += wait_in_halt;
+	slot->time_ns[ES_STATE_IDLE] += ns - wait_in_halt;
+	slot->exit_ns += before + wait_in_halt;
+	slot->run_delay_ns = run_delay();
 	slot->since_ns = now;
-	slot->state = valid ? ES_STATE_KERNEL : ES_STATE_HALTED;
+	slot->state = (valid ? ES_STATE_KERNEL : ES_STATE_IDLE) | ES_STATE_RESUMED;
 	write_end(slot);
 	return 0;
 }
@@ -277,9 +436,41 @@ int BPF_PROG(kvm_userspace_exit)
 		return 0;
 	}
 	write_begin(slot);
+	if (latency) {
+		__u64 now = bpf_ktime_get_ns();
+
+		slot->exit_ns += leave_state(slot, now);
+		slot->since_ns = now;
+	} else {
+		unpark(slot);
+	}
+	slot->hflags = ~0u; /* see note_vmcb */
 	slot->state = ES_STATE_VMM;
-	slot->since_ns = bpf_ktime_get_ns();
 	write_end(slot);
+	return 0;
+}
+
+/* Run once, before anything is attached: tells those that are not relocated where this KVM keeps what they read. */
+SEC("raw_tp")
+int note_layout(void *ctx)
+{
+	struct kvm_vcpu *vcpu = NULL;
+	struct es_kvm_layout l = { 0 };
+	__u32 key = 0;
+
+	if (bpf_core_field_exists(vcpu->stat.pf_fixed))
+		l.pf[ES_PF_FIXED] = bpf_core_field_offset(vcpu->stat.pf_fixed);
+	if (bpf_core_field_exists(vcpu->stat.pf_fast))
+		l.pf[ES_PF_FAST] = bpf_core_field_offset(vcpu->stat.pf_fast);
+	if (bpf_core_field_exists(vcpu->stat.pf_spurious))
+		l.pf[ES_PF_SPURIOUS] = bpf_core_field_offset(vcpu->stat.pf_spurious);
+	if (bpf_core_field_exists(vcpu->stat.pf_emulate))
+		l.pf[ES_PF_EMULATED] = bpf_core_field_offset(vcpu->stat.pf_emulate);
+	if (bpf_core_field_exists(vcpu->stat.generic.blocking))
+		l.blocking = bpf_core_field_offset(vcpu->stat.generic.blocking);
+	if (bpf_core_field_exists(vcpu->arch.mp_state))
+		l.mp_state = bpf_core_field_offset(vcpu->arch.mp_state);
+	bpf_map_update_elem(&layout, &key, &l, BPF_ANY);
 	return 0;
 }
 

@@ -41,10 +41,19 @@ struct preempt_notifier {
 	struct hlist_node link;
 };
 
+/* Empty in a kernel without CONFIG_SCHED_INFO. */
+struct sched_info {
+	unsigned long long run_delay;
+	unsigned long long last_arrival;
+	unsigned long long last_queued;
+};
+
 struct task_struct {
+	int pid;
 	struct task_struct *group_leader;
 	char comm[16];
 	struct hlist_head preempt_notifiers;
+	struct sched_info sched_info;
 };
 
 /* Bits of a shadow page: those of interest. */
@@ -69,10 +78,18 @@ struct kvm_mmu_page {
 struct kvm_vcpu_arch {
 	struct kvm_mmu *mmu;
 	struct kvm_mmu guest_mmu;
+	__u32 hflags;
+	int mp_state;
+};
+
+/* From 5.17. */
+struct kvm_vcpu_stat_generic {
+	__u64 blocking;
 };
 
 /* pf_fixed is old, the others came with 5.19. */
 struct kvm_vcpu_stat {
+	struct kvm_vcpu_stat_generic generic;
 	__u64 pf_fixed;
 	__u64 pf_fast;
 	__u64 pf_spurious;

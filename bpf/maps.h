@@ -56,16 +56,11 @@ struct {
 	__type(value, __u64);
 } processes SEC(".maps");
 
-/* Where kvm_vcpu.stat has the counters of enum es_pf; 0: this kernel has them not, or the MMU is not watched. */
-struct es_layout {
-	__u32 pf[ES_PFS];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct es_layout);
+	__type(value, struct es_kvm_layout);
 } layout SEC(".maps");
 
 /* MMU events that belong to no VM known, by enum es_mmu_event. */
@@ -107,7 +102,7 @@ static __always_inline void count_health(__u32 which)
 static __always_inline void read_pf(__u64 *pf, __u64 vcpu)
 {
 	__u32 key = 0;
-	const struct es_layout *l = bpf_map_lookup_elem(&layout, &key);
+	const struct es_kvm_layout *l = bpf_map_lookup_elem(&layout, &key);
 
 	for (int i = 0; l && i < ES_PFS; i++) {
 		if (l->pf[i])
@@ -115,13 +110,14 @@ static __always_inline void read_pf(__u64 *pf, __u64 vcpu)
 	}
 }
 
-/* The slots tell all; the event only saves user space the wait for its next look. */
-static __always_inline void announce(__u32 type, __u32 slot)
+/* The slots tell all. That a slot is busy can wait for the next sample; the others wake user space. */
+static __noinline int announce(__u32 type, __u32 slot)
 {
 	struct es_event ev = { .type = type, .slot = slot };
 
-	if (bpf_ringbuf_output(&events, &ev, sizeof(ev), 0))
+	if (bpf_ringbuf_output(&events, &ev, sizeof(ev), type == ES_EVENT_BUSY ? BPF_RB_NO_WAKEUP : 0))
 		count_health(ES_HEALTH_RING_FULL);
+	return 0;
 }
 
 #endif

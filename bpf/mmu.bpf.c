@@ -52,6 +52,10 @@ static __always_inline bool count_other(__u32 idx, __u32 event)
 		return false;
 	__sync_fetch_and_add(&slot->mmu_others[event], 1);
 	__sync_fetch_and_add(&slot->others, 1);
+	if (slot->parked_others) {
+		slot->parked_others = 0;
+		announce(ES_EVENT_BUSY, idx);
+	}
 	return true;
 }
 
@@ -131,12 +135,12 @@ static __always_inline void count_by_page(struct kvm_mmu_page *sp, __u32 event, 
 SEC("tp_btf/kvm_page_fault")
 int BPF_PROG(kvm_page_fault, struct kvm_vcpu *vcpu, __u64 addr, __u64 error_code)
 {
-	__u32 idx, event = ES_MMU_FAULT_TDP, code, cell;
+	__u32 event = ES_MMU_FAULT_TDP, code, cell;
 	struct es_slot *slot;
 
 	if (!vcpu)
 		return 0;
-	slot = slot_of(vcpu, &idx);
+	slot = slot_of(vcpu);
 	if (!slot)
 		return 0;
 	cell = slot->cell;
@@ -265,26 +269,6 @@ SEC("tp_btf/fast_page_fault")
 int BPF_PROG(fast_page_fault)
 {
 	count(ES_MMU_FAST_ATTEMPTS);
-	return 0;
-}
-
-/* Run once, before anything is attached: tells the others where this KVM keeps its counters of page faults. */
-SEC("raw_tp")
-int note_layout(void *ctx)
-{
-	struct kvm_vcpu *vcpu = NULL;
-	struct es_layout l = { 0 };
-	__u32 key = 0;
-
-	if (bpf_core_field_exists(vcpu->stat.pf_fixed))
-		l.pf[ES_PF_FIXED] = bpf_core_field_offset(vcpu->stat.pf_fixed);
-	if (bpf_core_field_exists(vcpu->stat.pf_fast))
-		l.pf[ES_PF_FAST] = bpf_core_field_offset(vcpu->stat.pf_fast);
-	if (bpf_core_field_exists(vcpu->stat.pf_spurious))
-		l.pf[ES_PF_SPURIOUS] = bpf_core_field_offset(vcpu->stat.pf_spurious);
-	if (bpf_core_field_exists(vcpu->stat.pf_emulate))
-		l.pf[ES_PF_EMULATED] = bpf_core_field_offset(vcpu->stat.pf_emulate);
-	bpf_map_update_elem(&layout, &key, &l, BPF_ANY);
 	return 0;
 }
 

@@ -13,14 +13,24 @@
 #include "maps.h"
 
 #define NO_SLOT	  (-1)
-#define MAX_ERRNO 4095 /* the kernel's: pointers beyond -MAX_ERRNO are errors */
-#define CPU_CACHE 4096 /* a power of two; CPUs beyond it share entries, which only costs time */
+#define NO_CODE	  0xfffffffe /* SVM's last code but one, for software: no exit has it */
+#define MAX_ERRNO 4095	     /* the kernel's: pointers beyond -MAX_ERRNO are errors */
 
 /*
- * Slot of the vCPU that ran last on a CPU. A hint only: whoever uses it compares
- * slot->vcpu, since the vCPU may have moved on, or be gone.
+ * Slot of a vCPU, by a hash of its address. A hint only: whoever uses it compares slot->vcpu, since the
+ * vCPU may be gone, or another one have the same hash (then they take the slow way in turns).
  */
-__u32 cpu_slot[CPU_CACHE];
+#define HINT_BITS 14
+__u32 slot_hint[1 << HINT_BITS];
+
+static __always_inline __u32 *hint_of(__u64 vcpu)
+{
+	register __u64 h asm("r3");
+
+	/* The verifier lets no pointer be multiplied; half of one is just a number. 2^32 / golden ratio. */
+	asm("r3 = %1; w3 = w3; w3 *= 0x9e3779b1" : "=r"(h) : "r"(vcpu));
+	return &slot_hint[(__u32)h >> (32 - HINT_BITS)];
+}
 
 /* The vCPU that the current thread has loaded: KVM hangs its preempt notifier on the task. */
 static __always_inline __u64 current_vcpu(void)
@@ -47,7 +57,18 @@ static __always_inline void write_end(struct es_slot *slot)
 	(*(volatile __u32 *)&slot->seq)++;
 }
 
-/* Remember who runs this vCPU now; a vCPU changes threads only by way of user space. */
+/* How long the thread has waited for a CPU in its life: counted by the kernel as each wait ends. */
+static __always_inline __u64 run_delay(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
+}
+
+/*
+ * Remember who runs this vCPU now; a vCPU changes threads only by way of user space. What another thread
+ * waited before it came to this vCPU is not the vCPU's.
+ */
 static __noinline int note_thread(struct es_slot *slot, __u32 idx)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
@@ -63,6 +84,8 @@ static __noinline int note_thread(struct es_slot *slot, __u32 idx)
 	}
 	slot->tid = tid;
 	slot->tgid = pid_tgid >> 32;
+	slot->task = bpf_get_current_task();
+	slot->run_delay_ns = run_delay();
 	bpf_map_update_elem(&threads, &tid, &idx, BPF_ANY);
 	return 0;
 }
@@ -128,9 +151,12 @@ static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
 	}
 	slot->kvm = kvm;
 	slot->vcpu_id = vcpu_id;
+	slot->index = idx;
+	slot->hflags = ~0u; /* KVM never has them all */
 	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
 	note_debugfs(slot, kvm);
 	slot->cells_used = ES_CELL_NONE + 1;
+	slot->cells[ES_CELL_NONE].code = NO_CODE;
 	slot->born_ns = bpf_ktime_get_ns();
 	note_thread(slot, idx);
 	note_vm(slot, kvm, idx);
@@ -144,31 +170,47 @@ dropped:
 	return NO_SLOT;
 }
 
-/* The slow way to a slot: this CPU ran another vCPU before, or the vCPU is new. */
+/* The slow way to a slot: the hint was for another vCPU, or this one is new. */
 static __noinline int slot_find(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
 {
 	__u32 *found = bpf_map_lookup_elem(&vcpus, &vcpu);
 	int idx = found ? (int)*found : slot_new(vcpu, kvm, vcpu_id);
 
 	if (idx != NO_SLOT)
-		cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)] = idx;
+		*hint_of(vcpu) = idx;
 	return idx;
 }
 
-static __always_inline struct es_slot *slot_of(struct kvm_vcpu *vcpu, __u32 *idx)
+/* The slot that the hint names, NULL if it is another vCPU's. */
+static __always_inline struct es_slot *slot_hinted(__u64 vcpu)
 {
-	struct es_slot *slot;
+	struct es_slot *slot = bpf_map_lookup_elem(&slots, hint_of(vcpu));
+
+	return slot && slot->vcpu == vcpu ? slot : NULL;
+}
+
+static __always_inline struct es_slot *slot_of(struct kvm_vcpu *vcpu)
+{
+	struct es_slot *slot = slot_hinted((__u64)vcpu);
 	int found;
 
-	*idx = cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)];
-	slot = bpf_map_lookup_elem(&slots, idx);
-	if (slot && slot->vcpu == (__u64)vcpu)
+	if (slot)
 		return slot;
 	found = slot_find((__u64)vcpu, (__u64)vcpu->kvm, vcpu->vcpu_id);
-	if (found == NO_SLOT)
-		return NULL;
-	*idx = found;
-	return bpf_map_lookup_elem(&slots, idx);
+	return found == NO_SLOT ? NULL : bpf_map_lookup_elem(&slots, &found);
+}
+
+/* The slot of a vCPU that was seen before, NULL if it was not. */
+static __always_inline struct es_slot *slot_known(__u64 vcpu)
+{
+	struct es_slot *slot = slot_hinted(vcpu);
+	__u32 *found;
+
+	if (slot)
+		return slot;
+	found = bpf_map_lookup_elem(&vcpus, &vcpu);
+	slot = found ? bpf_map_lookup_elem(&slots, found) : NULL;
+	return slot && slot->vcpu == vcpu ? slot : NULL;
 }
 
 /* The slot of the vCPU that the current thread has loaded, NULL if it has none. */
@@ -176,22 +218,17 @@ static __always_inline struct es_slot *slot_of_current(__u64 *vcpu)
 {
 	struct kvm_vcpu *v;
 	struct es_slot *slot;
-	__u32 idx;
 	int found;
 
 	*vcpu = current_vcpu();
 	if (!*vcpu)
 		return NULL;
-	idx = cpu_slot[bpf_get_smp_processor_id() & (CPU_CACHE - 1)];
-	slot = bpf_map_lookup_elem(&slots, &idx);
-	if (slot && slot->vcpu == *vcpu)
+	slot = slot_hinted(*vcpu);
+	if (slot)
 		return slot;
 	v = (void *)*vcpu;
 	found = slot_find(*vcpu, (__u64)BPF_CORE_READ(v, kvm), BPF_CORE_READ(v, vcpu_id));
-	if (found == NO_SLOT)
-		return NULL;
-	idx = found;
-	return bpf_map_lookup_elem(&slots, &idx);
+	return found == NO_SLOT ? NULL : bpf_map_lookup_elem(&slots, &found);
 }
 
 #endif

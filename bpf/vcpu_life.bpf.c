@@ -9,8 +9,12 @@
 #include <linux/ptrace.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
 
+#include "kvm_types.h"
 #include "maps.h"
+
+#define KVM_MP_STATE_HALTED 3 /* of the kernel's KVM_GET_MP_STATE interface */
 
 /* The VM whose first vCPU this was goes with it: KVM destroys all of a VM's vCPUs together. */
 static __noinline int forget_vm(struct es_slot *slot, __u32 idx)
@@ -29,10 +33,51 @@ static __noinline int forget_vm(struct es_slot *slot, __u32 idx)
 	return 0;
 }
 
+/* What became of the vCPU's thread since the slot was written last. Any of it may be gone by now. */
+struct look {
+	__u64 wait_ns;
+	__u32 seq;
+	__u8 queued, halted;
+};
+
+static __noinline int look_at_thread(struct es_slot *slot, struct look *look)
+{
+	struct task_struct *task = (void *)slot->task, *me = bpf_get_current_task_btf();
+	__u64 now, delay, queued;
+
+	if (!bpf_core_field_exists(me->sched_info.run_delay) || BPF_CORE_READ(task, pid) != (int)slot->tid)
+		return 0;
+	/* As of when this thread got its CPU, which was just now. */
+	now = me->sched_info.last_arrival;
+	delay = BPF_CORE_READ(task, sched_info.run_delay);
+	queued = BPF_CORE_READ(task, sched_info.last_queued);
+	if (delay > slot->run_delay_ns)
+		look->wait_ns = delay - slot->run_delay_ns;
+	look->queued = queued != 0;
+	if (queued && now > queued)
+		look->wait_ns += now - queued;
+	return 0;
+}
+
+static __noinline int look_at_halt(__u64 vcpu, struct look *look)
+{
+	__u32 key = 0, mp_state = 0;
+	const struct es_kvm_layout *l = bpf_map_lookup_elem(&layout, &key);
+	__u64 blocking = 0;
+
+	if (!l || !l->blocking || !l->mp_state)
+		return 0;
+	bpf_probe_read_kernel(&blocking, sizeof(blocking), (void *)(vcpu + l->blocking));
+	bpf_probe_read_kernel(&mp_state, sizeof(mp_state), (void *)(vcpu + l->mp_state));
+	look->halted = blocking && mp_state == KVM_MP_STATE_HALTED;
+	return 0;
+}
+
 /* A vCPU that is still the one of its slot afterwards was not freed meanwhile. */
-static __noinline int read_faults_of(__u32 idx)
+static __noinline int read_thread(__u32 idx)
 {
 	struct es_slot *slot = bpf_map_lookup_elem(&slots, &idx);
+	struct look look = { 0 };
 	__u64 pf[ES_PFS], vcpu;
 	__u32 *now;
 
@@ -41,8 +86,11 @@ static __noinline int read_faults_of(__u32 idx)
 	vcpu = *(volatile __u64 *)&slot->vcpu;
 	if (!vcpu)
 		return 0;
+	look.seq = *(volatile __u32 *)&slot->seq;
 	__builtin_memcpy(pf, slot->pf, sizeof(pf));
 	read_pf(pf, vcpu);
+	look_at_halt(vcpu, &look);
+	look_at_thread(slot, &look);
 	now = bpf_map_lookup_elem(&vcpus, &vcpu);
 	if (!now || *now != idx)
 		return 0;
@@ -51,19 +99,23 @@ static __noinline int read_faults_of(__u32 idx)
 		if (pf[i] > slot->pf[i])
 			slot->pf[i] = pf[i];
 	}
+	slot->look_wait_ns = look.wait_ns;
+	slot->look_queued = look.queued;
+	slot->look_halted = look.halted;
+	slot->look_seq = look.seq;
 	return 0;
 }
 
 /*
  * Run by user space, not by an event: KVM's counters of these vCPUs (their slots plus one, as many as a raw
- * tracepoint has arguments), read when somebody looks and not at each fault.
+ * tracepoint has arguments) and what their threads do, read when somebody looks and not at each event.
  */
 SEC("raw_tp")
-int read_faults(struct bpf_raw_tracepoint_args *ctx)
+int read_threads(struct bpf_raw_tracepoint_args *ctx)
 {
 #pragma unroll
-	for (int i = 0; i < ES_FAULT_READS; i++)
-		read_faults_of((__u32)ctx->args[i] - 1);
+	for (int i = 0; i < ES_THREAD_READS; i++)
+		read_thread((__u32)ctx->args[i] - 1);
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static int on_vcpu_event(sd_event_source *s, int fd, uint32_t revents, void *ctx
 	struct collector *c = ctx;
 
 	(void)s, (void)fd, (void)revents;
-	if (es_loader_events_drain(c->loader) > 0)
+	if (es_sampler_listen(c->sampler))
 		c->src.changed(c->src.ctx);
 	return 0;
 }

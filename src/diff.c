@@ -42,8 +42,27 @@ static void sub_reason(struct es_reason *d, const struct es_reason *a)
 	sub_u64s(d->flags, a->flags, ES_FLAGS);
 }
 
+/* The times of both snapshots, which are those of all their VMs. */
+struct span {
+	uint64_t from_ns, to_ns;
+};
+
+/* Both as of their snapshots' times, the difference with nothing open. */
+static void sub_time(struct es_counts *d, const struct es_counts *a, const struct span *span)
+{
+	struct es_counts then;
+
+	es_counts_advance(d, span->to_ns);
+	memset(&d->open, 0, sizeof(d->open));
+	if (!a)
+		return;
+	then = *a;
+	es_counts_advance(&then, span->from_ns);
+	sub_u64s(ES_U64S(d->time), ES_U64S(then.time), ES_N_U64S(d->time));
+}
+
 /* a NULL: the VM or vCPU is new, and all it did was in between. */
-static void sub_counts(struct es_counts *d, const struct es_counts *a)
+static void sub_counts(struct es_counts *d, const struct es_counts *a, const struct span *span)
 {
 	size_t kept = 0;
 
@@ -59,9 +78,9 @@ static void sub_counts(struct es_counts *d, const struct es_counts *a)
 			d->reasons[kept++] = *r;
 	}
 	d->n_reasons = kept;
+	sub_time(d, a, span);
 	if (!a)
 		return;
-	sub_u64s(ES_U64S(d->time), ES_U64S(a->time), ES_N_U64S(d->time));
 	sub_u64s(ES_U64S(d->mmu), ES_U64S(a->mmu), ES_N_U64S(d->mmu));
 	sub_u64s(ES_U64S(d->cr), ES_U64S(a->cr), ES_N_U64S(d->cr));
 }
@@ -81,7 +100,7 @@ static const struct es_vcpu *find_vcpu(const struct es_vm *vm, uint32_t vcpu_id)
 	return lo < vm->n_per_vcpu && vm->vcpus[lo].vcpu_id == vcpu_id ? &vm->vcpus[lo] : NULL;
 }
 
-static int diff_vcpus(struct es_vm *d, const struct es_vm *a, const struct es_vm *b)
+static int diff_vcpus(struct es_vm *d, const struct es_vm *a, const struct es_vm *b, const struct span *span)
 {
 	/* Not told apart before: unknown, not new. */
 	if (a && !a->n_per_vcpu)
@@ -92,12 +111,12 @@ static int diff_vcpus(struct es_vm *d, const struct es_vm *a, const struct es_vm
 
 		if (!v || es_counts_copy(&v->counts, &b->vcpus[i].counts) < 0)
 			return -ENOMEM;
-		sub_counts(&v->counts, before ? &before->counts : NULL);
+		sub_counts(&v->counts, before ? &before->counts : NULL, span);
 	}
 	return 0;
 }
 
-static struct es_vm *diff_vm(const struct es_vm *a, const struct es_vm *b)
+static struct es_vm *diff_vm(const struct es_vm *a, const struct es_vm *b, const struct span *span)
 {
 	struct es_vm *d = es_vm_new(b->id, b->name);
 
@@ -111,11 +130,11 @@ static struct es_vm *diff_vm(const struct es_vm *a, const struct es_vm *b)
 	d->state = b->state;
 	d->paging = b->paging;
 	d->nested = b->nested;
-	if (es_counts_copy(&d->counts, &b->counts) < 0 || diff_vcpus(d, a, b) < 0) {
+	if (es_counts_copy(&d->counts, &b->counts) < 0 || diff_vcpus(d, a, b, span) < 0) {
 		es_vm_unref(d);
 		return NULL;
 	}
-	sub_counts(&d->counts, a ? &a->counts : NULL);
+	sub_counts(&d->counts, a ? &a->counts : NULL, span);
 	return d;
 }
 
@@ -151,13 +170,14 @@ static struct es_vm **sorted_by_id(const struct es_snapshot *s)
 
 static int diff_vms(struct es_snapshot *d, const struct es_snapshot *a, const struct es_snapshot *b)
 {
+	const struct span span = { a->taken.monotonic_ns, b->taken.monotonic_ns };
 	_cleanup_free_ struct es_vm **before = sorted_by_id(a);
 
 	if (!before)
 		return -ENOMEM;
 	for (size_t i = 0; i < b->n_vms; i++) {
 		struct es_vm **at = bsearch(&b->vms[i], before, a->n_vms, sizeof(*before), compare_ids);
-		struct es_vm *vm = diff_vm(at ? *at : NULL, b->vms[i]);
+		struct es_vm *vm = diff_vm(at ? *at : NULL, b->vms[i], &span);
 		int r;
 
 		if (!vm)

@@ -33,6 +33,9 @@ struct es_loader {
 	char mmu_failure[192];
 	uint64_t missed_before;	    /* by programs that are gone */
 	struct es_cost_counts gone; /* and what they have run */
+	uint64_t epoch;
+	es_announced_fn *announced;
+	void *announced_ctx;
 };
 
 /* libbpf explains failures only through its log: the first warning, its most exact one, goes into our line. */
@@ -89,10 +92,24 @@ static void wait_for_programs(void)
 		nanosleep(&grace, NULL);
 }
 
-static int drop_event(void *ctx, void *data, size_t size)
+static int on_event(void *ctx, void *data, size_t size)
 {
-	(void)ctx, (void)data, (void)size;
+	const struct es_loader *l = ctx;
+	const struct es_event *ev = data;
+
+	if (size >= sizeof(*ev) && ev->slot < l->n_slots && l->announced)
+		l->announced(l->announced_ctx, ev->type, ev->slot);
 	return 0;
+}
+
+/* Room for a few announcements of each slot, between one sample and the next. */
+static uint32_t ring_bytes(unsigned int slots)
+{
+	uint32_t bytes = sysconf(_SC_PAGESIZE);
+
+	while (bytes < slots * 4 * (sizeof(struct es_event) + BPF_RINGBUF_HDR_SZ))
+		bytes *= 2;
+	return bytes;
 }
 
 static int map_slots(struct es_loader *l)
@@ -127,10 +144,11 @@ static int create_maps(struct es_loader *l)
 
 	for (size_t i = 0; i < ES_ARRAY_SIZE(a_slot_each); i++)
 		bpf_map__set_max_entries(a_slot_each[i], l->n_slots);
+	bpf_map__set_max_entries(l->life->maps.events, ring_bytes(l->n_slots));
 	r = vcpu_life__load(l->life);
 	if (r)
 		return r;
-	l->ring = ring_buffer__new(bpf_map__fd(l->life->maps.events), drop_event, NULL, NULL);
+	l->ring = ring_buffer__new(bpf_map__fd(l->life->maps.events), on_event, l, NULL);
 	if (!l->ring)
 		return -errno;
 	r = map_slots(l);
@@ -195,21 +213,57 @@ bool es_loader_life_attached(const struct es_loader *l)
 	return l->life_link != NULL;
 }
 
-static int load_exits(struct es_loader *l, struct kvm_exit **out)
+/* Where this KVM keeps what the lifecycle object's programs read; faults only if somebody asks for them. */
+static int learn_layout(struct es_loader *l, struct kvm_exit *e)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct es_kvm_layout layout = { 0 };
+	uint32_t key = 0;
+	int fd = bpf_map__fd(l->life->maps.layout);
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(e->progs.note_layout), &opts) ||
+	    bpf_map_lookup_elem(fd, &key, &layout))
+		return -errno;
+	if (l->mmu_mode == ES_MMU_OFF)
+		memset(layout.pf, 0, sizeof(layout.pf));
+	return bpf_map_update_elem(fd, &key, &layout, BPF_ANY) ? -errno : 0;
+}
+
+/* One program an event, for this vendor and for what is to be measured. */
+static void choose_exits(const struct es_loader *l, enum es_isa isa, struct kvm_exit *e)
+{
+	bool svm = isa == ES_ISA_SVM;
+	const struct {
+		struct bpf_program *prog;
+		bool wanted;
+	} programs[] = {
+		{ e->progs.kvm_exit_svm, svm && l->latency },
+		{ e->progs.kvm_exit_vmx, !svm && l->latency },
+		{ e->progs.kvm_exit_svm_counts, svm && !l->latency },
+		{ e->progs.kvm_exit_vmx_counts, !svm && !l->latency },
+		{ e->progs.kvm_entry_svm, svm && l->latency },
+		{ e->progs.kvm_entry_vmx, !svm && l->latency },
+		{ e->progs.kvm_vcpu_wakeup, l->latency },
+	};
+
+	e->rodata->latency = l->latency;
+	for (size_t i = 0; i < ES_ARRAY_SIZE(programs); i++)
+		bpf_program__set_autoload(programs[i].prog, programs[i].wanted);
+}
+
+static int load_exits(struct es_loader *l, enum es_isa isa, struct kvm_exit **out)
 {
 	struct kvm_exit *e = kvm_exit__open();
 	int r;
 
 	if (!e)
 		return -errno;
-	e->rodata->latency = l->latency;
-	if (!l->latency) {
-		bpf_program__set_autoload(e->progs.kvm_entry, false);
-		bpf_program__set_autoload(e->progs.kvm_vcpu_wakeup, false);
-	}
+	choose_exits(l, isa, e);
 	r = es_share_maps(e->obj, l->life->obj);
 	if (!r)
 		r = kvm_exit__load(e);
+	if (!r)
+		r = learn_layout(l, e);
 	if (r) {
 		kvm_exit__destroy(e);
 		return r;
@@ -262,14 +316,6 @@ static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r
 		 first_warning[0] ? first_warning : strerror(-r));
 }
 
-/* Another kvm.ko keeps its counters elsewhere. */
-static void forget_layout(struct es_loader *l)
-{
-	const uint32_t nowhere[ES_PFS] = { 0 }, key = 0;
-
-	bpf_map_update_elem(bpf_map__fd(l->life->maps.layout), &key, nowhere, BPF_ANY);
-}
-
 int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
 {
 	struct es_mmu_programs *mmu = NULL;
@@ -277,18 +323,12 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
 	int r, mmu_r = 0;
 
 	first_warning[0] = 0;
-	r = load_exits(l, &fresh);
+	r = load_exits(l, isa, &fresh);
 	if (r)
 		return explain(r, "load the exit programs", err, size);
-	forget_layout(l);
 	if (l->mmu_mode != ES_MMU_OFF)
 		mmu_r = es_mmu_programs_load(l->life->obj, l->mmu_mode, isa, &mmu);
 	es_loader_detach_exits(l);
-	/* What vCPUs did until now was not watched. */
-	for (unsigned int i = 0; i < l->n_slots; i++) {
-		if (l->slots[i].vcpu)
-			l->slots[i].since_ns = es_monotonic_ns();
-	}
 	r = kvm_exit__attach(fresh);
 	if (r) {
 		kvm_exit__destroy(fresh);
@@ -296,6 +336,7 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
 		return explain(r, "attach to KVM's tracepoints", err, size);
 	}
 	l->exits = fresh;
+	l->epoch++;
 	attach_mmu(l, mmu, mmu_r);
 	return 0;
 }
@@ -303,16 +344,17 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
 /* A vCPU nobody watches any more is in no state; what it did until now stands. */
 static void close_interval(struct es_slot *s, uint64_t now)
 {
+	unsigned int state = s->state & ES_STATE_MASK;
+
 	if (!s->vcpu)
 		return;
-	if (s->state == ES_STATE_GUEST && now > s->since_ns)
-		s->guest_ns += now - s->since_ns;
-	if (s->state == ES_STATE_HALTED && now > s->since_ns)
-		s->idle_ns += now - s->since_ns;
+	if (state != ES_STATE_NEW && state < ES_STATES) {
+		if (now > s->since_ns)
+			s->time_ns[state] += now - s->since_ns;
+		s->since_ns = now;
+	}
 	s->state = ES_STATE_NEW;
 	s->exit_ns = 0;
-	s->idle_exit_ns = 0;
-	s->since_ns = now;
 	s->seq += 2;
 }
 
@@ -322,6 +364,7 @@ void es_loader_detach_exits(struct es_loader *l)
 
 	if (!l->exits)
 		return;
+	l->epoch++;
 	kvm_exit__detach(l->exits);
 	if (l->mmu)
 		es_mmu_programs_detach(l->mmu);
@@ -345,6 +388,11 @@ void es_loader_detach_exits(struct es_loader *l)
 bool es_loader_attached(const struct es_loader *l)
 {
 	return l->exits != NULL;
+}
+
+uint64_t es_loader_epoch(const struct es_loader *l)
+{
+	return l->epoch;
 }
 
 bool es_loader_latency(const struct es_loader *l)
@@ -415,17 +463,17 @@ void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size)
 			 *absent ? "; this KVM has no " : "", absent);
 }
 
-void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n)
+void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n)
 {
-	uint64_t args[ES_FAULT_READS];
+	uint64_t args[ES_THREAD_READS];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	while (l->mmu && n) {
-		size_t now = n < ES_FAULT_READS ? n : ES_FAULT_READS;
+	while ((l->latency || l->mmu) && n) {
+		size_t now = n < ES_THREAD_READS ? n : ES_THREAD_READS;
 
-		for (size_t i = 0; i < ES_FAULT_READS; i++)
+		for (size_t i = 0; i < ES_THREAD_READS; i++)
 			args[i] = i < now ? (uint64_t)slots[i] + 1 : 0;
-		bpf_prog_test_run_opts(bpf_program__fd(l->life->progs.read_faults), &opts);
+		bpf_prog_test_run_opts(bpf_program__fd(l->life->progs.read_threads), &opts);
 		slots += now;
 		n -= now;
 	}
@@ -455,8 +503,10 @@ int es_loader_events_fd(const struct es_loader *l)
 	return ring_buffer__epoll_fd(l->ring);
 }
 
-int es_loader_events_drain(struct es_loader *l)
+int es_loader_events_drain(struct es_loader *l, es_announced_fn *announced, void *ctx)
 {
+	l->announced = announced;
+	l->announced_ctx = ctx;
 	return ring_buffer__consume(l->ring);
 }
 

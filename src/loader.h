@@ -50,13 +50,15 @@ const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l);
 bool es_loader_mmu_attached(const struct es_loader *l);
 /* One line on the programs on the MMU: what they count, or why not. */
 void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size);
-/* Has the slots' pf[] read anew from KVM. Any number of slots. */
-void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n);
+/* Has the slots' pf[] read anew from KVM, and look_* from their threads. Any number of slots. */
+void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n);
 /* MMU events that belong to no VM known. */
 uint64_t es_loader_mmu_strays(const struct es_loader *l);
 /* Take the exit programs off KVM. Open intervals of living vCPUs are closed with the present time. */
 void es_loader_detach_exits(struct es_loader *l);
 bool es_loader_attached(const struct es_loader *l);
+/* Another number after each of these: what was announced may be incomplete, and open intervals were closed. */
+uint64_t es_loader_epoch(const struct es_loader *l);
 bool es_loader_latency(const struct es_loader *l);
 
 /* The slots, mapped; n of them. */
@@ -66,9 +68,11 @@ void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now);
 /* Clears a slot whose vCPU ended and whose counts were read, and gives it back. */
 int es_loader_slot_free(struct es_loader *l, uint32_t slot);
 
-/* epoll fd of the announcements (struct es_event), and a call that takes them all away; >= 0: how many. */
+/* epoll fd of the announcements (struct es_event): readable when a slot changed hands, not for ES_EVENT_BUSY. */
 int es_loader_events_fd(const struct es_loader *l);
-int es_loader_events_drain(struct es_loader *l);
+/* Takes them all away and tells announced of each, oldest first; >= 0: how many. */
+typedef void es_announced_fn(void *ctx, enum es_event_type type, uint32_t slot);
+int es_loader_events_drain(struct es_loader *l, es_announced_fn *announced, void *ctx);
 
 /* The counter of abi.h's enum es_health. */
 uint64_t es_loader_health(const struct es_loader *l, enum es_health which);

@@ -23,11 +23,19 @@ static bool program_info(const struct bpf_program *p, struct bpf_prog_info *info
 	return bpf_program__fd(p) >= 0 && !bpf_obj_get_info_by_fd(bpf_program__fd(p), info, &len);
 }
 
+/* A program goes by its event's name: there are several for some, of which one is loaded. */
+static const char *event_of(const struct bpf_program *p)
+{
+	const char *slash = strrchr(bpf_program__section_name(p), '/');
+
+	return slash ? slash + 1 : bpf_program__name(p);
+}
+
 static void program_status(const struct bpf_program *p, bool attached, struct es_program_status *ps)
 {
 	struct bpf_prog_info info;
 
-	snprintf(ps->name, sizeof(ps->name), "%s", bpf_program__name(p));
+	snprintf(ps->name, sizeof(ps->name), "%s", event_of(p));
 	snprintf(ps->hook, sizeof(ps->hook), "%s", bpf_program__section_name(p));
 	ps->attached = attached;
 	ps->runs = ps->run_ns = ps->missed = ES_NONE;
@@ -63,7 +71,7 @@ void es_object_counts(const struct bpf_object *obj, struct es_cost_counts *c)
 	bpf_object__for_each_program(p, obj)
 	{
 		if (is_attachable(p) && program_info(p, &info))
-			es_cost_add(c, bpf_program__name(p), info.run_cnt, info.run_time_ns);
+			es_cost_add(c, event_of(p), info.run_cnt, info.run_time_ns);
 	}
 }
 

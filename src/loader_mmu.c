@@ -127,19 +127,17 @@ int es_share_maps(struct bpf_object *to, struct bpf_object *from)
 	return 0;
 }
 
-/* Finds out where KVM's fault counters are, for all who read them. */
-static int learn_layout(struct es_mmu_programs *p, struct bpf_object *life)
+/* Which of its fault counters this KVM has. */
+static int read_layout(struct es_mmu_programs *p, struct bpf_object *life)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	uint32_t pf[ES_PFS] = { 0 }, key = 0; /* struct es_layout of bpf/maps.h */
-	int r = bpf_prog_test_run_opts(bpf_program__fd(p->skel->progs.note_layout), &opts);
+	struct es_kvm_layout layout = { 0 };
+	uint32_t key = 0;
 
-	if (r)
-		return r;
-	r = bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(life, "layout"), &key, pf);
-	for (size_t i = 0; !r && i < ES_PFS; i++)
-		p->measured.pf[i] = pf[i] != 0;
-	return r;
+	if (bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(life, "layout"), &key, &layout))
+		return -errno;
+	for (size_t i = 0; i < ES_PFS; i++)
+		p->measured.pf[i] = layout.pf[i] != 0;
+	return 0;
 }
 
 int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es_isa isa,
@@ -157,7 +155,7 @@ int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es
 	if (!r)
 		r = mmu__load(p->skel);
 	if (!r)
-		r = learn_layout(p, life);
+		r = read_layout(p, life);
 	if (r) {
 		es_mmu_programs_free(p);
 		return r;
@@ -168,7 +166,7 @@ int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es
 
 int es_mmu_programs_attach(struct es_mmu_programs *p)
 {
-	return mmu__attach(p->skel); /* note_layout names no event, so it is left alone */
+	return mmu__attach(p->skel);
 }
 
 void es_mmu_programs_detach(struct es_mmu_programs *p)

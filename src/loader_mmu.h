@@ -22,8 +22,8 @@ struct es_mmu_programs;
 struct bpf_object;
 
 /*
- * Loads the programs for the tracepoints that the KVM loaded now has, on the maps of the object life, and
- * tells that object where KVM's fault counters are. 0 or negative errno.
+ * Loads the programs for the tracepoints that the KVM loaded now has, on the maps of the object life, whose
+ * layout is known. 0 or negative errno.
  */
 int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es_isa isa,
 			 struct es_mmu_programs **out);

@@ -131,7 +131,7 @@ static double share(const void *p, enum es_time_part part)
 SHARE_COLUMN(guest, ES_TIME_GUEST)
 SHARE_COLUMN(kernel, ES_TIME_KERNEL)
 SHARE_COLUMN(vmm, ES_TIME_VMM)
-SHARE_COLUMN(waiting, ES_TIME_WAITING)
+SHARE_COLUMN(waiting, ES_TIME_RUNQUEUE)
 SHARE_COLUMN(idle, ES_TIME_IDLE)
 
 static int by_name(const void *a, const void *b)
@@ -161,7 +161,7 @@ const char *es_time_glyph(unsigned int piece, bool utf8)
 {
 	static const char *const glyphs[ES_TIME_PIECES][2] = {
 		[ES_TIME_GUEST] = { "#", "█" }, [ES_TIME_KERNEL] = { "k", "▓" },
-		[ES_TIME_VMM] = { "v", "▒" },	[ES_TIME_WAITING] = { "w", "╱" },
+		[ES_TIME_VMM] = { "v", "▒" },	[ES_TIME_RUNQUEUE] = { "w", "╱" },
 		[ES_TIME_IDLE] = { ".", "·" },	[ES_TIME_REST] = { "?", "?" },
 	};
 
@@ -172,7 +172,7 @@ enum es_sgr es_time_sgr(unsigned int piece)
 {
 	static const enum es_sgr colours[ES_TIME_PIECES] = {
 		[ES_TIME_GUEST] = ES_SGR_GOOD, [ES_TIME_KERNEL] = ES_SGR_WARN,
-		[ES_TIME_VMM] = ES_SGR_IO,     [ES_TIME_WAITING] = ES_SGR_BAD,
+		[ES_TIME_VMM] = ES_SGR_IO,     [ES_TIME_RUNQUEUE] = ES_SGR_BAD,
 		[ES_TIME_IDLE] = ES_SGR_DIM,   [ES_TIME_REST] = ES_SGR_PAGING,
 	};
 
@@ -307,7 +307,7 @@ const char *es_time_remark(const void *const *rows, size_t n)
 		if (ROW(rows[i])->nothing || s->whole_ns == ES_NONE)
 			continue;
 		rest = rest || s->rest_ns;
-		no_waiting = no_waiting || (es_time_apart(s) && s->ns[ES_TIME_WAITING] == ES_NONE);
+		no_waiting = no_waiting || (es_time_apart(s) && s->ns[ES_TIME_RUNQUEUE] == ES_NONE);
 	}
 	return rest	    ? "? outside the guest: kernel, VMM and waiting are not told apart"
 	       : no_waiting ? "Waiting is not measured: it is in the other parts."

@@ -15,7 +15,7 @@ struct es_sampler;
 struct es_sampler *es_sampler_new(struct es_loader *loader, const char *proc);
 void es_sampler_free(struct es_sampler *sp);
 /*
- * Reads every slot in use; no system call for those. VMs seen for the first time
+ * Reads the slots of vCPUs that did something since the last call; a vCPU at rest costs nothing. VMs seen for the first time
  * take their paging mode from host. *out: the living VMs, and each that ended since
  * the last call, once, with its final counts; its slots are free when this returns.
  * per_vcpu: with each vCPU's own counts, as VMs that ended always come.
@@ -24,6 +24,8 @@ void es_sampler_free(struct es_sampler *sp);
 int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, bool per_vcpu,
 		      struct es_snapshot **out);
 
+/* When es_loader_events_fd() is readable: takes the announcements. Did a vCPU come or go? */
+bool es_sampler_listen(struct es_sampler *sp);
 /*
  * Between two samples: takes in vCPUs that came and went since the last one. Nothing is
  * told by this, the next sample does. 0 or -ENOMEM.
@@ -49,6 +51,8 @@ int es_sampler_vm_counts(struct es_sampler *sp, size_t i, struct es_kernel_look 
 /* vCPUs that have a slot, and exits counted so far under codes that have no name. */
 unsigned int es_sampler_slots_used(const struct es_sampler *sp);
 uint64_t es_sampler_unknown_reasons(const struct es_sampler *sp);
+/* Slots that the last sample looked at. */
+size_t es_sampler_visited(const struct es_sampler *sp);
 /* True when any vCPU was ever seen to leave a guest. */
 bool es_sampler_seen_exits(const struct es_sampler *sp);
 

@@ -20,6 +20,15 @@ struct snapshot_box {
 };
 
 _Static_assert(offsetof(struct vm_box, vm) == 0, "a VM is its box");
+#define TIME_AT(part, member)                                                         \
+	_Static_assert(offsetof(struct es_time, member) == (part) * sizeof(uint64_t), \
+		       #member " by its number")
+TIME_AT(ES_TIME_GUEST, guest_ns);
+TIME_AT(ES_TIME_KERNEL, kernel_ns);
+TIME_AT(ES_TIME_VMM, vmm_ns);
+TIME_AT(ES_TIME_IDLE, idle_ns);
+TIME_AT(ES_TIME_RUNQUEUE, runqueue_ns);
+TIME_AT(ES_TIME_PARTS, total_ns);
 _Static_assert(offsetof(struct snapshot_box, snapshot) == 0, "a snapshot is its box");
 
 /* Room for n elements in arrays that carry no capacity: always a power of two. */
@@ -153,6 +162,33 @@ static void add_reason(struct es_reason *dst, const struct es_reason *src)
 		add_u64s(dst->hist, src->hist, ES_HIST_BUCKETS);
 }
 
+void es_counts_advance(struct es_counts *c, uint64_t now)
+{
+	uint64_t *parts = ES_U64S(c->time), ns;
+
+	if (now == ES_NONE || now <= c->open.as_of_ns)
+		return;
+	ns = now - c->open.as_of_ns;
+	c->open.as_of_ns = now;
+	for (unsigned int i = 0; i < ES_TIME_PARTS; i++) {
+		if (!c->open.vcpus[i])
+			continue;
+		parts[i] = add_u64(parts[i], c->open.vcpus[i] * ns);
+		c->time.total_ns = add_u64(c->time.total_ns, c->open.vcpus[i] * ns);
+	}
+}
+
+static void add_time(struct es_counts *dst, const struct es_counts *src)
+{
+	struct es_counts then = *src;
+
+	es_counts_advance(&then, dst->open.as_of_ns);
+	es_counts_advance(dst, then.open.as_of_ns);
+	add_u64s(ES_U64S(dst->time), ES_U64S(then.time), ES_N_U64S(dst->time));
+	for (unsigned int i = 0; i < ES_TIME_PARTS; i++)
+		dst->open.vcpus[i] += then.open.vcpus[i];
+}
+
 int es_counts_add(struct es_counts *dst, const struct es_counts *src)
 {
 	size_t at = 0;
@@ -168,7 +204,7 @@ int es_counts_add(struct es_counts *dst, const struct es_counts *src)
 			return -ENOMEM;
 	}
 	dst->exits_unknown |= src->exits_unknown;
-	add_u64s(ES_U64S(dst->time), ES_U64S(src->time), ES_N_U64S(dst->time));
+	add_time(dst, src);
 	add_u64s(ES_U64S(dst->mmu), ES_U64S(src->mmu), ES_N_U64S(dst->mmu));
 	add_u64s(ES_U64S(dst->cr), ES_U64S(src->cr), ES_N_U64S(dst->cr));
 	return 0;

@@ -26,7 +26,7 @@ static const struct es_field health_fields[] = {
 };
 static const struct es_field time_fields[] = {
 	FIELD(es_time, guest_ns), FIELD(es_time, kernel_ns), FIELD(es_time, vmm_ns),
-	FIELD(es_time, idle_ns), FIELD(es_time, runqueue_ns),
+	FIELD(es_time, idle_ns), FIELD(es_time, runqueue_ns), FIELD(es_time, total_ns),
 };
 static const struct es_field fault_fields[] = {
 	FIELD(es_faults, tdp), FIELD(es_faults, shadow), FIELD(es_faults, mmio),
@@ -147,18 +147,22 @@ static void write_reason(struct es_json *j, enum es_isa isa, enum es_paging pagi
 	es_json_object_end(j);
 }
 
-static void write_counts(struct es_json *j, enum es_isa isa, enum es_paging paging, const struct es_counts *c)
+static void write_counts(struct es_json *j, const struct es_snapshot *s, enum es_paging paging,
+			 const struct es_counts *c)
 {
+	struct es_counts now = *c;
+
 	es_json_object(j, "exits");
 	es_json_u64(j, "total", es_exits_total(c));
 	es_json_u64(j, "time_ns", es_exits_time_ns(c));
 	es_json_array(j, "reasons");
 	for (size_t i = 0; i < c->n_reasons; i++)
-		write_reason(j, isa, paging, &c->reasons[i]);
+		write_reason(j, s->host.isa, paging, &c->reasons[i]);
 	es_json_array_end(j);
 	es_json_object_end(j);
+	es_counts_advance(&now, s->taken.monotonic_ns);
 	for (size_t i = 0; i < ES_SECTIONS; i++)
-		write_section(j, &es_counts_sections[i], c);
+		write_section(j, &es_counts_sections[i], &now);
 }
 
 static void write_share(struct es_json *j, const char *key, double share)
@@ -187,7 +191,7 @@ static void write_paging(struct es_json *j, enum es_isa isa, const struct es_vm 
 	es_json_object_end(j);
 }
 
-static void write_vm(struct es_json *j, enum es_isa isa, const struct es_vm *vm, bool per_vcpu)
+static void write_vm(struct es_json *j, const struct es_snapshot *s, const struct es_vm *vm, bool per_vcpu)
 {
 	es_json_object(j, NULL);
 	es_json_string(j, "id", vm->id);
@@ -197,14 +201,14 @@ static void write_vm(struct es_json *j, enum es_isa isa, const struct es_vm *vm,
 	es_json_u64(j, "since_ns", vm->since_ns);
 	es_json_u64(j, "ended_ns", vm->ended_ns);
 	es_json_string(j, "state", es_vm_state_name(vm->state));
-	write_paging(j, isa, vm);
-	write_counts(j, isa, vm->paging, &vm->counts);
+	write_paging(j, s->host.isa, vm);
+	write_counts(j, s, vm->paging, &vm->counts);
 	if (per_vcpu) {
 		es_json_array(j, "per_vcpu");
 		for (size_t i = 0; i < vm->n_per_vcpu; i++) {
 			es_json_object(j, NULL);
 			es_json_u64(j, "vcpu_id", vm->vcpus[i].vcpu_id);
-			write_counts(j, isa, vm->paging, &vm->vcpus[i].counts);
+			write_counts(j, s, vm->paging, &vm->vcpus[i].counts);
 			es_json_object_end(j);
 		}
 		es_json_array_end(j);
@@ -233,7 +237,7 @@ void es_snapshot_write(struct es_json *j, const char *key, const struct es_snaps
 	write_section(j, &es_taken_section, s);
 	es_json_array(j, "vms");
 	for (size_t i = 0; i < s->n_vms; i++)
-		write_vm(j, s->host.isa, s->vms[i], per_vcpu);
+		write_vm(j, s, s->vms[i], per_vcpu);
 	es_json_array_end(j);
 	write_section(j, &es_health_section, s);
 	es_json_object_end(j);

@@ -11,7 +11,7 @@ const struct es_time_word es_time_words[ES_TIME_PARTS] = {
 	[ES_TIME_GUEST] = { "guest_ns", "guest", offsetof(struct es_time, guest_ns) },
 	[ES_TIME_KERNEL] = { "kernel_ns", "kernel", offsetof(struct es_time, kernel_ns) },
 	[ES_TIME_VMM] = { "vmm_ns", "VMM", offsetof(struct es_time, vmm_ns) },
-	[ES_TIME_WAITING] = { "runqueue_ns", "waiting", offsetof(struct es_time, runqueue_ns) },
+	[ES_TIME_RUNQUEUE] = { "runqueue_ns", "waiting", offsetof(struct es_time, runqueue_ns) },
 	[ES_TIME_IDLE] = { "idle_ns", "idle", offsetof(struct es_time, idle_ns) },
 };
 
@@ -34,7 +34,7 @@ static uint64_t sum_of(uint64_t a, uint64_t b)
 bool es_time_apart(const struct es_time_split *s)
 {
 	return s->ns[ES_TIME_KERNEL] != ES_NONE || s->ns[ES_TIME_VMM] != ES_NONE ||
-	       s->ns[ES_TIME_WAITING] != ES_NONE;
+	       s->ns[ES_TIME_RUNQUEUE] != ES_NONE;
 }
 
 void es_time_split(struct es_time_split *s, const struct es_counts *c)
@@ -50,7 +50,7 @@ void es_time_split(struct es_time_split *s, const struct es_counts *c)
 		return;
 	}
 	for (enum es_time_part p = 0; p < ES_TIME_PARTS; p++)
-		if (p != ES_TIME_WAITING || s->ns[p] != ES_NONE)
+		if (p != ES_TIME_RUNQUEUE || s->ns[p] != ES_NONE)
 			s->whole_ns = sum_of(s->whole_ns, s->ns[p]);
 }
 

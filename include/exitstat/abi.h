@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define ES_ABI_VERSION	3
+#define ES_ABI_VERSION	4
 
 /*
  * Time buckets: bucket 0 holds [0, 64) ns, bucket i holds [2^(i+5), 2^(i+6)) ns,
@@ -25,13 +25,13 @@
 
 /*
  * Reasons are kept in cells which a slot hands out as they occur: a vCPU sees
- * about 30 of the vendor's hundreds of codes. cell_of[] finds the cell of a code:
- * codes to 0xff have an entry each, greater ones share the upper half by their
- * low byte (SVM 0x400.., and the negative ones); cells[].code settles clashes.
+ * about 30 of the vendor's hundreds of codes. cell_of[] finds the cell of a code by
+ * its low bits: one entry each, but for SVM's few codes from 0x400 on, which share theirs
+ * with accesses to CR0 to CR3; cells[].code settles clashes.
  */
-#define ES_CELLS	48
+#define ES_CELLS	46
 #define ES_CELL_INDEX	512
-#define ES_CELL_NONE	0	/* cells[0] is never used, so 0 in cell_of[] is "none yet" */
+#define ES_CELL_NONE	0	/* cells[0] is shown nowhere, so 0 in cell_of[] is "none yet" */
 
 /*
  * "PID-FD": 7 digits (the kernel's pids end at 4194304), a dash, 10 digits, NUL. With it a
@@ -54,14 +54,29 @@ enum es_flag {
 	ES_FLAGS
 };
 
-/* Where a vCPU is, as published in a slot. */
+/*
+ * Where a vCPU is. Its time since its first entry is the sum of time_ns[], the interval since since_ns
+ * that is still open included: a vCPU is in one state at any time.
+ */
 enum es_state {
-	ES_STATE_NEW,		/* slot taken, nothing measured yet */
+	ES_STATE_NEW,		/* not known: slot taken, or the programs were off KVM; no part of the account */
 	ES_STATE_GUEST,		/* between kvm_entry and kvm_exit */
 	ES_STATE_KERNEL,	/* after kvm_exit */
-	ES_STATE_HALTED,	/* as KERNEL, and the exit was a halt that has not been woken yet */
 	ES_STATE_VMM,		/* KVM_RUN has returned to user space */
+	ES_STATE_RUNQUEUE,	/* only in time_ns[]: runnable without a CPU, found as the state it fell in is left */
+	ES_STATE_IDLE,		/* as KERNEL, and the exit was a halt that has not been woken yet */
+	ES_STATES
 };
+
+/*
+ * Added to a state by user space (see es_slot.state): nobody looks at this slot any more until it is
+ * announced. The programs leave their short paths for a state they do not expect, so this costs an
+ * exit nothing; on the long ones they announce the slot (ES_EVENT_BUSY) and clear the flag.
+ */
+#define ES_STATE_PARKED	0x80
+/* Added by the programs: the exit has come to this state by way of another one, exit_ns is not 0. */
+#define ES_STATE_RESUMED 0x40
+#define ES_STATE_MASK	0x0f	/* the enum es_state in a state */
 
 /*
  * What KVM's MMU does for a vCPU, from the tracepoints kvm_page_fault and kvmmmu:*. The last part is
@@ -107,7 +122,14 @@ enum es_pf {
 	ES_PF_EMULATED,
 	ES_PFS
 };
-#define ES_FAULT_READS	12	/* slots that one run of the program read_faults takes */
+#define ES_THREAD_READS	12	/* slots that one run of the program read_threads takes */
+
+/* Where struct kvm_vcpu of the KVM that is loaded has these members; 0: it has them not, or nobody asks for them. */
+struct es_kvm_layout {
+	__u32 pf[ES_PFS];
+	__u32 blocking;		/* stat.generic.blocking */
+	__u32 mp_state;		/* arch.mp_state */
+};
 
 #define ES_PROCESS_ONE	(1ull << 32)	/* one VM, in the map "processes": see bpf/maps.h */
 
@@ -124,17 +146,23 @@ struct es_cell {
 };
 
 struct es_slot {
+	/* The cache line that every exit and entry touches. */
 	__u64 vcpu;		/* struct kvm_vcpu *, 0 = slot is free or the vCPU is gone */
 	__u64 since_ns;		/* when the vCPU came into its state, CLOCK_MONOTONIC */
-	__u64 guest_ns;
-	__u64 idle_ns;		/* halted in KVM, halt polling included */
-	__u64 idle_exit_ns;	/* the part of idle_ns that belongs to the exit being handled */
-	__u64 exit_ns;		/* when the exit being handled began, 0 = none or unknown */
+	__u64 run_delay_ns;	/* its thread's sched_info.run_delay then */
+	__u64 exit_ns;		/* the exit being handled: what it took until since_ns, less idle */
+	__u64 code_at;		/* SVM: address of the exit code in its VMCB, as long as it has these hflags */
+	__u32 hflags;
 	__u32 seq;		/* odd while a program is writing */
-	__u8  state;		/* enum es_state */
-	__u8  cell;		/* cell of the exit being handled */
+	__u8  state;		/* enum es_state, perhaps with ES_STATE_PARKED, ES_STATE_RESUMED */
+	__u8  cell;		/* cell of the exit being handled, ES_CELL_NONE: when it began is not known */
 	__u8  cells_used;	/* cells handed out, ES_CELL_NONE included */
 	__u8  isa;		/* kvm_exit's isa: 1 VMX, 2 SVM, 0 = no exit seen yet */
+	__u32 parked_others;	/* as ES_STATE_PARKED, for "others": set by user space, cleared when announced */
+
+	__u64 time_ns[ES_STATES];/* in each state, waits for a CPU taken out; [ES_STATE_NEW] is 0 */
+	__u64 first_ns;		/* when the account of time_ns[] began, 0 = not yet */
+	__u64 unwatched_ns;	/* since then, while the programs were off KVM */
 
 	__u64 kvm;		/* struct kvm *: the VM */
 	__u64 born_ns;		/* when the vCPU was first seen */
@@ -145,11 +173,12 @@ struct es_slot {
 	char  debugfs[ES_DEBUGFS_NAME]; /* the VM's folder below debugfs' kvm/, "PID-FD"; "" = it has none */
 	char  comm[16];		/* of the process' main thread, when first seen */
 	__u32 owner;		/* the process whose VM this slot stands for: it is the VM's first; else 0 */
-	__u32 pad;
+	__u32 index;		/* of this slot */
 
 	/* By the vCPU's own thread. */
 	__u64 page_faults;	/* VMX: EXCEPTION_NMI that were #PF; too many for a cell's flags */
-	__u64 spare[7];		/* to whole cache lines */
+	__u64 task;		/* struct task_struct * of the thread tid */
+	__u64 spare[2];		/* to whole cache lines */
 	__u64 mmu[ES_MMU_EVENTS];
 	__u64 cr[2 * ES_CR_REGS];
 	/* By the process' other threads, with atomics; in the VM's first slot only. */
@@ -158,15 +187,25 @@ struct es_slot {
 	/* As user space had them read last, or as the vCPU ended; and when the slot was taken. */
 	__u64 pf[ES_PFS];
 	__u64 pf_born[ES_PFS];
+	/* Of the state that was open at seq look_seq, as the program read_threads found its thread. */
+	__u64 look_wait_ns;	/* it waited for a CPU for so long since since_ns, a wait that goes on included */
+	__u32 look_seq;
+	__u8  look_queued;	/* it waited right then */
+	__u8  look_halted;	/* it slept in KVM, halted: what state says otherwise began before */
+	__u8  look_pad[2];
 
 	__u8  cell_of[ES_CELL_INDEX];
 	struct es_cell cells[ES_CELLS];
 };
 
-/* Announcements on the ring buffer "events": slot SLOT changed hands, go and look. */
+/*
+ * Announcements on the ring buffer "events": go and look at slot SLOT. When one could not be sent,
+ * ES_HEALTH_RING_FULL has grown: go and look at all.
+ */
 enum es_event_type {
 	ES_EVENT_NEW = 1,
 	ES_EVENT_GONE = 2,
+	ES_EVENT_BUSY = 3,	/* was parked, is no more */
 };
 
 struct es_event {
@@ -180,7 +219,7 @@ enum es_health {
 	ES_HEALTH_UNATTRIBUTED,	/* events that belong to no vCPU known */
 	ES_HEALTH_READ_ERRORS,	/* kernel memory that could not be read */
 	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell: in no VM's total */
-	ES_HEALTH_RING_FULL,	/* announcements that were not sent (the sampler finds them anyway) */
+	ES_HEALTH_RING_FULL,	/* announcements that were not sent: the sampler then looks at all slots */
 	ES_HEALTH_NO_EXIT,	/* page faults of a vCPU whose exit was not seen */
 	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
 	ES_HEALTH_MAX

@@ -60,7 +60,18 @@ struct es_mmu {
 enum es_cr { ES_CR0, ES_CR3, ES_CR4, ES_CR8, ES_CRS };
 struct es_cr_count { uint64_t read, write; };
 
-struct es_time { uint64_t guest_ns, kernel_ns, vmm_ns, idle_ns, runqueue_ns; };
+/*
+ * Where a vCPU's time went since its first entry: in the guest, in KVM, in the VMM, waiting for a CPU, halted.
+ * total_ns goes by the clock alone (from the first entry to now or the end, less what was not watched) and
+ * is the sum of the five. docs/numbers.md
+ */
+enum es_time_part { ES_TIME_GUEST, ES_TIME_KERNEL, ES_TIME_VMM, ES_TIME_RUNQUEUE, ES_TIME_IDLE, ES_TIME_PARTS };
+struct es_time { uint64_t guest_ns, kernel_ns, vmm_ns, runqueue_ns, idle_ns, total_ns; };
+/*
+ * Which of them go on: that many vCPUs were in each at as_of_ns, the time that struct es_time is of. Who
+ * reads a VM that snapshots share brings it up to the snapshot's time: es_counts_advance(). Not in JSON.
+ */
+struct es_open { uint64_t as_of_ns; uint32_t vcpus[ES_TIME_PARTS]; };
 
 /* What a VM and a vCPU have in common. reasons[] is sorted by code, no code twice. */
 struct es_counts {
@@ -68,6 +79,7 @@ struct es_counts {
 	size_t n_reasons;
 	bool exits_unknown; /* this KVM reports no exits: exits.total and time_ns are null, not 0 */
 	struct es_time time;
+	struct es_open open;
 	struct es_mmu mmu;
 	struct es_cr_count cr[ES_CRS];
 };
@@ -122,9 +134,11 @@ void es_counts_clear(struct es_counts *c);
 int es_counts_copy(struct es_counts *dst, const struct es_counts *src);
 /*
  * dst += src, reason by reason; a member that is ES_NONE on one side takes the
- * other side's value. max_ns is the greater one. 0 or -ENOMEM.
+ * other side's value. max_ns is the greater one; time is as of the later of both. 0 or -ENOMEM.
  */
 int es_counts_add(struct es_counts *dst, const struct es_counts *src);
+/* Brings time up to now, CLOCK_MONOTONIC: what is open went on. Nothing to do for counts that were read from JSON. */
+void es_counts_advance(struct es_counts *c, uint64_t now);
 /* Finds the reason or inserts it zeroed in its place; NULL when out of memory. */
 struct es_reason *es_counts_reason(struct es_counts *c, uint32_t code);
 const struct es_reason *es_counts_find(const struct es_counts *c, uint32_t code);

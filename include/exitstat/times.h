@@ -5,9 +5,6 @@
 
 #include <exitstat/snapshot.h>
 
-/* In the order of all views: what needs a CPU first, what needs none last. */
-enum es_time_part { ES_TIME_GUEST, ES_TIME_KERNEL, ES_TIME_VMM, ES_TIME_WAITING, ES_TIME_IDLE, ES_TIME_PARTS };
-
 struct es_time_word {
 	const char *key;  /* in JSON and CSV: "guest_ns" */
 	const char *name; /* in the views: "guest" */

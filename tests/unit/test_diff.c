@@ -97,6 +97,26 @@ static void new_vm_counts_from_its_start(void **state)
 	es_snapshot_unref(d);
 }
 
+/* Snapshots that share a VM: only their times tell how long its vCPUs stayed where they are. */
+static void shared_vm_went_on(void **state)
+{
+	struct es_vm *x;
+	struct es_snapshot *a = one(1500, "guest1", &x), *b = es_snapshot_new(), *d;
+
+	(void)state;
+	x->counts.time = (struct es_time){ .guest_ns = 10, .idle_ns = 5, .total_ns = 15 };
+	x->counts.open = (struct es_open){ .as_of_ns = 1000, .vcpus = { [ES_TIME_IDLE] = 2 } };
+	b->taken.monotonic_ns = 1800;
+	assert_int_equal(es_snapshot_add(b, es_vm_ref(x)), 0);
+	d = diff(a, b);
+	assert_int_equal(d->vms[0]->counts.time.idle_ns, 600);
+	assert_int_equal(d->vms[0]->counts.time.guest_ns, 0);
+	assert_int_equal(d->vms[0]->counts.time.total_ns, 600);
+	es_counts_advance(&d->vms[0]->counts, 5000); /* an interval is over */
+	assert_int_equal(d->vms[0]->counts.time.idle_ns, 600);
+	es_snapshot_unref(d);
+}
+
 static void gone_vm_is_left_out(void **state)
 {
 	struct es_snapshot *a, *b = es_snapshot_new(), *d;
@@ -299,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counters_are_subtracted),
 		cmocka_unit_test(new_vm_counts_from_its_start),
+		cmocka_unit_test(shared_vm_went_on),
 		cmocka_unit_test(gone_vm_is_left_out),
 		cmocka_unit_test(ended_vm_stays_while_it_did_something),
 		cmocka_unit_test(impossible_pairs_are_unknown),

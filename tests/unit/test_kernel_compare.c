@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The comparison from slots and files to verdicts: the test writes the slots in place of BPF
- * (loader.h is faked here), and the debugfs files in place of KVM.
+ * The comparison from slots and files to verdicts: the test writes the slots in place of BPF,
+ * and the debugfs files in place of KVM.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,70 +17,18 @@
 #include <cmocka.h>
 
 #include "../../src/daemon_kernel.h"
+#include "fake_loader.h"
 
 #define SLOTS 1000
 #define CPUID 0x72
 #define IOIO  0x7b
 #define SEC   1000000000ull
 
-struct es_loader {
-	struct es_slot *slots;
-	bool latency;
-};
-
 static struct es_loader loader;
 static struct es_sampler *sampler;
 static struct es_kernel_compare *kc;
 static struct es_kvm_host host;
 static char sys[64];
-
-struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
-{
-	*n = SLOTS;
-	return l->slots;
-}
-
-bool es_loader_attached(const struct es_loader *l)
-{
-	(void)l;
-	return true;
-}
-
-bool es_loader_latency(const struct es_loader *l)
-{
-	return l->latency;
-}
-
-bool es_loader_life_attached(const struct es_loader *l)
-{
-	(void)l;
-	return true;
-}
-
-const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
-{
-	static const struct es_mmu_measured nothing;
-
-	(void)l;
-	return &nothing;
-}
-
-void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n)
-{
-	(void)l, (void)slots, (void)n;
-}
-
-void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
-{
-	(void)l, (void)slot, (void)now;
-	abort(); /* only without the lifecycle program */
-}
-
-int es_loader_slot_free(struct es_loader *l, uint32_t slot)
-{
-	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
-	return 0;
-}
 
 static uint64_t now_ns(void)
 {
@@ -109,6 +57,7 @@ static struct es_slot *vcpu(uint32_t slot, uint32_t vm, uint64_t cpuids)
 	s->cells[1].code = CPUID;
 	s->cells[1].count = cpuids;
 	s->seq = 2;
+	fake_announce(&loader, ES_EVENT_NEW, slot);
 	return s;
 }
 
@@ -149,12 +98,12 @@ static int setup(void **state)
 		mkdir(path, 0755);
 	}
 	host = (struct es_kvm_host){ .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
-	loader.slots = calloc(SLOTS, sizeof(*loader.slots));
-	loader.latency = true;
+	if (fake_loader_init(&loader, SLOTS))
+		return -1;
 	sampler = es_sampler_new(&loader, "/proc");
 	kc = es_kernel_compare_new(sys);
 	es_kernel_compare_attached(kc);
-	return sampler && kc && loader.slots ? 0 : -1;
+	return sampler && kc ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -164,7 +113,7 @@ static int teardown(void **state)
 	(void)state;
 	es_kernel_compare_free(kc);
 	es_sampler_free(sampler);
-	free(loader.slots);
+	fake_loader_clear(&loader);
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", sys);
 	return system(cmd);
 }
@@ -459,8 +408,7 @@ static void ended_vms_are_left_out_and_told_by_the_next_sample(void **state)
 	kernel_says(0, "0x72 5 1\n");
 	vcpu(0, 0, 5);
 	expect(ES_KERNEL_EXACT, 0, true);
-	loader.slots[0].vcpu = 0;
-	loader.slots[0].ended_ns = 100;
+	fake_end(&loader, 0, 100);
 	r = compare();
 	assert_int_equal(r->n_vms, 0);
 	assert_string_equal(r->detail, "there, and no VM to compare");

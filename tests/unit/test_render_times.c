@@ -41,7 +41,7 @@ static void assert_output(struct output *o, const char *golden)
 /* guest1 with all five parts, of both vCPUs; the shadow VM with those that are not told apart; of the third nothing. */
 static struct es_snapshot *with_times(uint64_t seconds)
 {
-	static const uint64_t ms[2][5] = { { 700, 200, 50, 40, 10 }, { 500, 100, 100, 250, 50 } };
+	static const uint64_t ms[2][5] = { { 700, 200, 50, 10, 40 }, { 500, 100, 100, 50, 250 } };
 	struct es_snapshot *s = es_sample_snapshot();
 	struct es_vm *guest1 = s->vms[0];
 

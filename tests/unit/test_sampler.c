@@ -1,146 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The sampler over slots that the test writes in place of BPF: loader.h is faked here. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include <exitstat/util.h>
-
-#include "../../src/sampler.h"
-
-#define SLOTS 8
-#define CPUID 0x72 /* SVM */
-#define SEC   1000000000ull
-
-struct es_loader {
-	struct es_slot slots[SLOTS];
-	bool attached, latency, life;
-	unsigned int freed[SLOTS], fault_reads[SLOTS];
-	struct es_mmu_measured measured;
-};
-
-static struct es_loader loader;
-static struct es_sampler *sampler;
-static bool per_vcpu;
-static const struct es_kvm_host host = { .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
-
-struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
-{
-	*n = SLOTS;
-	return (struct es_slot *)l->slots;
-}
-
-bool es_loader_attached(const struct es_loader *l)
-{
-	return l->attached;
-}
-
-bool es_loader_latency(const struct es_loader *l)
-{
-	return l->latency;
-}
-
-bool es_loader_life_attached(const struct es_loader *l)
-{
-	return l->life;
-}
-
-void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
-{
-	l->slots[slot].vcpu = 0;
-	l->slots[slot].ended_ns = now;
-}
-
-int es_loader_slot_free(struct es_loader *l, uint32_t slot)
-{
-	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
-	l->freed[slot]++;
-	return 0;
-}
-
-const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
-{
-	return &l->measured;
-}
-
-void es_loader_read_faults(struct es_loader *l, const uint32_t *slots, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		l->fault_reads[slots[i]]++;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * SEC + t.tv_nsec;
-}
-
-/* As slot_new and kvm_exit in bpf/ would: a vCPU with count exits of code. */
-static struct es_slot *begin(uint32_t slot, uint64_t kvm, uint32_t vcpu_id, uint64_t born, uint32_t code,
-			     uint64_t count)
-{
-	struct es_slot *s = &loader.slots[slot];
-
-	memset(s, 0, sizeof(*s));
-	s->kvm = kvm;
-	s->vcpu = kvm + vcpu_id + 1;
-	s->vcpu_id = vcpu_id;
-	s->born_ns = born;
-	s->tgid = 0x7fffff00; /* no such process */
-	s->tid = s->tgid;
-	s->isa = ES_ISA_SVM;
-	s->state = ES_STATE_KERNEL;
-	strcpy(s->comm, "qemu");
-	s->cells_used = 2;
-	s->cells[1].code = code;
-	s->cells[1].count = count;
-	s->cells[1].time_ns = 10 * count;
-	s->cells[1].hist[0] = count;
-	s->seq = 2;
-	return s;
-}
-
-static void end(uint32_t slot, uint64_t when)
-{
-	loader.slots[slot].vcpu = 0;
-	loader.slots[slot].ended_ns = when;
-}
-
-static struct es_snapshot *sample(void)
-{
-	struct es_snapshot *s = NULL;
-
-	assert_int_equal(es_sampler_sample(sampler, &host, per_vcpu, &s), 0);
-	assert_non_null(s);
-	return s;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&loader, 0, sizeof(loader));
-	per_vcpu = true;
-	loader.attached = loader.latency = loader.life = true;
-	sampler = es_sampler_new(&loader, "/proc");
-	return sampler ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	es_sampler_free(sampler);
-	return 0;
-}
+/* From slots to VMs and their counts. */
+#include "sampler_fixture.h"
 
 static void two_vcpus_make_one_vm(void **state)
 {
@@ -228,7 +88,7 @@ static void born_after_the_look_began_waits_for_the_next(void **state)
 	struct es_snapshot *s;
 
 	(void)state;
-	begin(0, 0x1000, 0, now_ns() + 3600 * SEC, CPUID, 7);
+	begin(0, 0x1000, 0, es_monotonic_ns() + 3600 * SEC, CPUID, 7);
 	s = sample();
 	assert_int_equal(s->n_vms, 0);
 	es_snapshot_unref(s);
@@ -250,46 +110,6 @@ static void owner_of_a_vanished_process_is_unknown(void **state)
 	es_snapshot_unref(s);
 }
 
-static void open_halt_is_idle_now_and_never_shrinks(void **state)
-{
-	struct es_slot *slot = begin(0, 0x1000, 0, 5, 0x78, 1);
-	struct es_snapshot *s;
-	uint64_t idle, halted = now_ns() / 2; /* a machine may be up for a minute only */
-
-	(void)state;
-	slot->state = ES_STATE_HALTED;
-	slot->since_ns = now_ns() - halted;
-	slot->guest_ns = 1000;
-	s = sample();
-	idle = s->vms[0]->counts.time.idle_ns;
-	assert_true(idle >= halted && idle < halted + 100 * SEC);
-	assert_int_equal(s->vms[0]->counts.time.guest_ns, 1000);
-	assert_int_equal(s->vms[0]->counts.time.kernel_ns, ES_NONE);
-	es_snapshot_unref(s);
-	/* The wake-up tells a little less than HLT to wake-up. */
-	slot->idle_ns = idle - 500;
-	slot->state = ES_STATE_KERNEL;
-	slot->seq += 2;
-	s = sample();
-	assert_int_equal(s->vms[0]->counts.time.idle_ns, idle);
-	es_snapshot_unref(s);
-}
-
-static void detached_leaves_intervals_closed(void **state)
-{
-	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 1);
-	struct es_snapshot *s;
-
-	(void)state;
-	slot->state = ES_STATE_GUEST;
-	slot->since_ns = now_ns() - 50 * SEC;
-	slot->guest_ns = 77;
-	loader.attached = false;
-	s = sample();
-	assert_int_equal(s->vms[0]->counts.time.guest_ns, 77);
-	es_snapshot_unref(s);
-}
-
 static void counts_only_has_no_times(void **state)
 {
 	struct es_snapshot *s;
@@ -307,6 +127,7 @@ static void counts_only_has_no_times(void **state)
 	assert_int_equal(r->hist[0], ES_NONE);
 	assert_int_equal(s->vms[0]->counts.time.guest_ns, ES_NONE);
 	assert_int_equal(s->vms[0]->counts.time.idle_ns, ES_NONE);
+	assert_int_equal(s->vms[0]->counts.time.total_ns, ES_NONE);
 	es_snapshot_unref(s);
 }
 
@@ -358,6 +179,7 @@ static void quiet_vm_shares_its_view(void **state)
 
 	(void)state;
 	begin(0, 0x1000, 0, 5, CPUID, 3);
+	es_snapshot_unref(sample());
 	a = sample();
 	b = sample();
 	assert_ptr_equal(a->vms[0], b->vms[0]);
@@ -438,6 +260,7 @@ static void faults_are_since_first_seen(void **state)
 	slot->cr[1] = 4;
 	slot->cr[ES_CR_REGS + 3] = 5;
 	slot->isa = ES_ISA_VMX;
+	slot->state = ES_STATE_IDLE;
 	s = sample();
 	assert_int_equal(s->vms[0]->counts.mmu.faults.fixed, 30);
 	assert_int_equal(s->vms[0]->counts.mmu.faults.spurious, 0);
@@ -446,13 +269,14 @@ static void faults_are_since_first_seen(void **state)
 	assert_int_equal(s->vms[0]->counts.cr[ES_CR3].write, 0);
 	assert_int_equal(s->vms[0]->counts.cr[ES_CR8].write, 5);
 	es_snapshot_unref(s);
-	/* Read from KVM when the vCPU ran, not when it did nothing. */
-	assert_int_equal(loader.fault_reads[0], 1);
+	/* Read from KVM when the vCPU ran and until it is parked, not when it did nothing. */
+	assert_int_equal(loader.thread_reads[0], 1);
+	for (int i = 0; i < 5; i++)
+		es_snapshot_unref(sample());
+	assert_int_equal(loader.thread_reads[0], 3);
+	fake_act(&loader, slot, ES_STATE_KERNEL);
 	es_snapshot_unref(sample());
-	assert_int_equal(loader.fault_reads[0], 1);
-	slot->seq += 2;
-	es_snapshot_unref(sample());
-	assert_int_equal(loader.fault_reads[0], 2);
+	assert_int_equal(loader.thread_reads[0], 4);
 }
 
 /* SVM has a code for each register and direction; kvm_cr is not needed, and not used. */
@@ -563,7 +387,8 @@ static void page_faults_of_vmx_are_a_flag(void **state)
 	assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], 5);
 	es_snapshot_unref(s);
 	loader.latency = false; /* entries are not watched */
-	slot->seq += 2;
+	es_sampler_free(sampler);
+	sampler = es_sampler_new(&loader, "/proc");
 	s = sample();
 	assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], ES_NONE);
 	es_snapshot_unref(s);
@@ -596,8 +421,6 @@ static void kvm_without_exits_has_no_total(void **state)
 	es_snapshot_unref(s);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -606,8 +429,6 @@ int main(void)
 		TEST(address_used_again_is_another_vm),
 		TEST(born_after_the_look_began_waits_for_the_next),
 		TEST(owner_of_a_vanished_process_is_unknown),
-		TEST(open_halt_is_idle_now_and_never_shrinks),
-		TEST(detached_leaves_intervals_closed),
 		TEST(counts_only_has_no_times),
 		TEST(unnamed_codes_are_counted_for_good),
 		TEST(without_the_kprobe_vms_end_with_their_process),

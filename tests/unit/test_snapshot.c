@@ -216,6 +216,39 @@ static void words(void **state)
 	assert_int_equal(es_vm_state_parse("runnin"), -EINVAL);
 }
 
+/* What was open goes on; two that are of different times come to the later one. */
+static void open_time_goes_on(void **state)
+{
+	struct es_counts a, b;
+
+	(void)state;
+	es_counts_init(&a);
+	es_counts_init(&b);
+	a.time = (struct es_time){ .guest_ns = 10, .idle_ns = 5, .total_ns = 15 };
+	a.open = (struct es_open){ .as_of_ns = 1000, .vcpus = { [ES_TIME_IDLE] = 1 } };
+	b.time = (struct es_time){ .guest_ns = 7, .total_ns = 7 };
+	b.open = (struct es_open){ .as_of_ns = 1300, .vcpus = { [ES_TIME_GUEST] = 2 } };
+	assert_int_equal(es_counts_add(&a, &b), 0);
+	assert_int_equal(a.open.as_of_ns, 1300);
+	assert_int_equal(a.time.idle_ns, 305);
+	assert_int_equal(a.time.guest_ns, 17);
+	assert_int_equal(a.time.total_ns, 322);
+	es_counts_advance(&a, 1200); /* not backwards, and not to a time that is not known */
+	es_counts_advance(&a, ES_NONE);
+	assert_int_equal(a.time.total_ns, 322);
+	es_counts_advance(&a, 1310);
+	assert_int_equal(a.time.idle_ns, 315);
+	assert_int_equal(a.time.guest_ns, 37);
+	assert_int_equal(a.time.total_ns, 352);
+	assert_int_equal(a.time.kernel_ns, 0);
+	assert_int_equal(b.open.as_of_ns, 1300);
+	/* The other way round, into one that has nothing yet. */
+	es_counts_init(&a);
+	assert_int_equal(es_counts_add(&a, &b), 0);
+	assert_memory_equal(&a.time, &b.time, sizeof(a.time));
+	assert_memory_equal(&a.open, &b.open, sizeof(a.open));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +262,7 @@ int main(void)
 		cmocka_unit_test(vcpus_are_in_order),
 		cmocka_unit_test(new_snapshot_knows_nothing),
 		cmocka_unit_test(words),
+		cmocka_unit_test(open_time_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -369,6 +369,31 @@ static void thousand_vms_are_fast(void **state)
 	es_snapshot_unref(s);
 }
 
+/* As of the snapshot, not of when the VM was looked at. */
+static void open_time_is_closed(void **state)
+{
+	struct es_snapshot *s = es_snapshot_new(), *back = NULL;
+	struct es_vm *vm = es_sample_vm("guest1", 1);
+	char err[ES_ERR_MAX];
+	size_t len;
+	char *text;
+
+	(void)state;
+	s->taken.monotonic_ns = 1800;
+	vm->counts.time = (struct es_time){ .guest_ns = 10, .idle_ns = 5, .total_ns = 15 };
+	vm->counts.open = (struct es_open){ .as_of_ns = 1000, .vcpus = { [ES_TIME_IDLE] = 2 } };
+	assert_int_equal(es_snapshot_add(s, vm), 0);
+	text = es_snapshot_to_json(s, true, false, &len);
+	assert_int_equal(es_snapshot_parse(text, len, &back, err), 0);
+	assert_int_equal(back->vms[0]->counts.time.idle_ns, 1605);
+	assert_int_equal(back->vms[0]->counts.time.guest_ns, 10);
+	assert_int_equal(back->vms[0]->counts.time.total_ns, 1615);
+	assert_int_equal(vm->counts.time.idle_ns, 5);
+	free(text);
+	es_snapshot_unref(back);
+	es_snapshot_unref(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +407,7 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(mutants),
 		cmocka_unit_test(thousand_vms_are_fast),
+		cmocka_unit_test(open_time_is_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ static struct es_counts counts_of(uint64_t guest, uint64_t kernel, uint64_t vmm,
 	struct es_counts c;
 
 	es_counts_init(&c);
-	c.time = (struct es_time){ guest, kernel, vmm, idle, waiting };
+	c.time = (struct es_time){ guest, kernel, vmm, waiting, idle, ES_NONE };
 	return c;
 }
 
@@ -31,7 +31,7 @@ static void all_known(void **state)
 	assert_int_equal((int)(es_time_share(&s, ES_TIME_GUEST) * 1000), 500);
 	assert_int_equal((int)(es_time_share(&s, ES_TIME_KERNEL) * 1000), 200);
 	assert_int_equal((int)(es_time_share(&s, ES_TIME_VMM) * 1000), 100);
-	assert_int_equal((int)(es_time_share(&s, ES_TIME_WAITING) * 1000), 50);
+	assert_int_equal((int)(es_time_share(&s, ES_TIME_RUNQUEUE) * 1000), 50);
 	assert_int_equal((int)(es_time_share(&s, ES_TIME_IDLE) * 1000), 150);
 	es_counts_clear(&c);
 }
@@ -69,11 +69,11 @@ static void parts_unknown(void **state)
 	/* Where waiting is not measured it is in the others. */
 	es_time_split(&s, &c);
 	assert_int_equal(s.whole_ns, 1000 * MS);
-	assert_true(es_time_share(&s, ES_TIME_WAITING) < 0);
+	assert_true(es_time_share(&s, ES_TIME_RUNQUEUE) < 0);
 	/* Any other part would be missing in the sum. */
 	for (unsigned int i = 0; i < ES_TIME_PARTS; i++) {
 		c = counts_of(MS, MS, MS, MS, MS);
-		if (i == ES_TIME_WAITING)
+		if (i == ES_TIME_RUNQUEUE)
 			continue;
 		*(uint64_t *)((char *)&c.time + es_time_words[i].at) = ES_NONE;
 		es_time_split(&s, &c);
@@ -91,11 +91,11 @@ static void sums(void **state)
 	es_time_split(&s, &a);
 	es_time_split_add(&sum, &s);
 	es_time_split_add(&sum, &s);
-	assert_int_equal(sum.ns[ES_TIME_WAITING], 10);
+	assert_int_equal(sum.ns[ES_TIME_RUNQUEUE], 10);
 	assert_int_equal(sum.whole_ns, 30);
 	es_time_split(&s, &b);
 	es_time_split_add(&sum, &s);
-	assert_int_equal(sum.ns[ES_TIME_WAITING], ES_NONE);
+	assert_int_equal(sum.ns[ES_TIME_RUNQUEUE], ES_NONE);
 	assert_int_equal(sum.ns[ES_TIME_GUEST], 12);
 	/* Numbers of a recording that somebody made up do not wrap, nor become unknown. */
 	es_time_split(&s, &huge);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the sampler's files share, and nobody else sees. */
+#ifndef EXITSTAT_SAMPLER_PRIV_H
+#define EXITSTAT_SAMPLER_PRIV_H
+
+#include "sampler.h"
+#include "sampler_time.h"
+
+#define NO_SLOT	 UINT32_MAX
+#define NO_PLACE UINT32_MAX
+
+struct vcpu {
+	uint32_t vcpu_id, slot, tid;
+	uint32_t place; /* in es_sampler.active, NO_PLACE: parked */
+	uint32_t seq;	/* as read last */
+	uint64_t others;
+	uint64_t seq_ns;   /* when that seq was first read */
+	uint64_t since_ns; /* in its state */
+	uint8_t state;	   /* enum es_state */
+	bool asleep;	   /* halted in KVM, whatever the state says */
+	bool queued;	   /* waits for a CPU */
+	bool settled;	   /* read since it did something last */
+	bool parking;	   /* marked at the last sample: parked, if it does nothing until this one */
+	uint8_t n_cells;
+	uint8_t reason_of[ES_CELLS]; /* where in counts.reasons a cell's code stands */
+	uint64_t unnamed;	     /* a bit a cell: its code has no name */
+	struct es_account account;
+	struct es_counts counts;
+};
+
+struct vm {
+	uint64_t kvm, since_ns, ended_ns;
+	struct vm *next; /* of the same hash */
+	char *id, *name;
+	char debugfs[ES_DEBUGFS_NAME];
+	uint32_t pid, uid;
+	enum es_isa isa;
+	enum es_paging paging;
+	struct vcpu **vcpus;
+	size_t n_vcpus, n_alive;
+	size_t n_vmm;		 /* of those alive: in user space, as far as is known */
+	size_t n_silent;	 /* of all: no exit seen, and this KVM reports none */
+	struct es_counts counts; /* of all vCPUs: follows each of them as it is read */
+	bool ending;  /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
+	bool changed; /* since its view was made */
+	bool nested;  /* a vCPU of it ran guests itself, whose tables KVM shadowed */
+	bool silent;  /* of a KVM that reports no exits */
+	enum es_vm_state state;
+	struct es_vm *view;	       /* as in the last snapshot */
+	struct es_kernel_track *track; /* NULL: never compared with the kernel's counters */
+};
+
+/* Who has a slot. */
+struct owner {
+	struct vm *vm;
+	struct vcpu *vcpu;
+	bool pending;
+};
+
+/* A beginning or an end. */
+struct happened {
+	uint64_t ns;
+	uint32_t slot;
+};
+
+/* A slot at one moment; of its cells those that are news. */
+struct look {
+	struct es_slot slot;
+	unsigned int n;
+	uint8_t cells[ES_CELLS]; /* slot.cells[i] is the slot's cell cells[i] */
+};
+
+struct es_sampler {
+	struct es_loader *loader;
+	const char *proc;
+	struct es_slot *slots;
+	unsigned int n_slots, slots_used;
+	struct owner *owner;	  /* by slot */
+	uint32_t *active;	  /* slots that a sample looks at */
+	size_t n_active, visited; /* visited: by the last sample */
+	uint32_t *pending;	  /* slots of which something was announced */
+	size_t n_pending;
+	struct happened *happened; /* scratch, two a slot */
+	struct look *look;	   /* scratch */
+	struct vm **vms, **by_kvm;
+	size_t n_vms, cap_vms, mask; /* mask: of the hash */
+	size_t n_paused, turn;	     /* VMs at the last sample; samples since the start */
+	bool over;		     /* VMs ended: to be forgotten */
+	uint64_t unknown_reasons;
+	uint64_t sampled_ns; /* the time of the last sample */
+	uint64_t scanned_ns; /* when all slots were looked at last, 0 = they must be */
+	uint64_t ring_full, epoch;
+	bool seen_exits;
+};
+
+/* --- sampler_slots.c: who comes and goes --- */
+
+/* Takes announcements, and where those may be incomplete looks at all slots. Did a vCPU come or go? */
+bool es_sampler_hear(struct es_sampler *sp, uint64_t now);
+/* Beginnings and ends that are known. 0 or -ENOMEM: then it can be called again. */
+int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *host, uint64_t now);
+/* A sample looks at it, or no more. */
+void es_sampler_activate(struct es_sampler *sp, struct vcpu *v);
+void es_sampler_deactivate(struct es_sampler *sp, struct vcpu *v);
+/* Forgets VMs that ended. */
+void es_sampler_drop_ended(struct es_sampler *sp);
+void es_sampler_free_vm(struct vm *vm);
+
+/* --- sampler_read.c: one slot --- */
+
+/* Did the vCPU, or another thread to its MMU, do anything since it was read? */
+bool es_sampler_moved(const struct es_sampler *sp, const struct vcpu *v);
+/*
+ * Reads a slot. all: also those cells whose counts are as they were. 0 or -ENOMEM. If it cannot be read, what was
+ * read before stands.
+ */
+int es_sampler_take(struct es_sampler *sp, struct vm *vm, struct vcpu *v, bool all, uint64_t now);
+/* Copies the slot with its cells; of v's those that are news, NULL: all. NULL: its writer never rests. */
+const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const struct vcpu *v);
+
+/* --- sampler_state.c: paused, at rest --- */
+
+/* Sets the state of all VMs. */
+void es_sampler_judge(struct es_sampler *sp, uint64_t now);
+/* After that: what is at rest leaves the list that a sample walks. */
+void es_sampler_park(struct es_sampler *sp);
+
+#endif

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One slot: a copy of it as it was at one moment, and what is new in it. */
+#include <errno.h>
+#include <string.h>
+
+#include <exitstat/reasons.h>
+#include <exitstat/util.h>
+
+#include "sampler_mmu.h"
+#include "sampler_priv.h"
+
+#define READ_TRIES	  1000 /* a writer holds a slot for less than a microsecond */
+#define VMX_EXCEPTION_NMI 0
+
+bool es_sampler_moved(const struct es_sampler *sp, const struct vcpu *v)
+{
+	const struct es_slot *s = &sp->slots[v->slot];
+
+	return __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE) != v->seq ||
+	       __atomic_load_n(&s->others, __ATOMIC_ACQUIRE) != v->others;
+}
+
+/* An exit is counted first, and its time when it is over. Flags come in between: who takes all sees to them. */
+static bool is_news(const struct vcpu *v, unsigned int i, const struct es_cell *cell)
+{
+	const struct es_reason *r;
+
+	if (i >= v->n_cells)
+		return true;
+	r = &v->counts.reasons[v->reason_of[i]];
+	return cell->count != r->count || (r->time_ns != ES_NONE && cell->time_ns != r->time_ns);
+}
+
+const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const struct vcpu *v)
+{
+	const struct es_slot *s = &sp->slots[slot];
+	struct look *l = sp->look;
+
+	for (int tries = 0; tries < READ_TRIES; tries++) {
+		uint32_t seq = __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE);
+
+		if (seq & 1)
+			continue;
+		memcpy(&l->slot, s, offsetof(struct es_slot, cell_of));
+		if (l->slot.cells_used > ES_CELLS)
+			l->slot.cells_used = ES_CELLS;
+		l->n = 0;
+		for (unsigned int i = ES_CELL_NONE + 1; i < l->slot.cells_used; i++) {
+			if (v && !is_news(v, i, &s->cells[i]))
+				continue;
+			l->slot.cells[l->n] = s->cells[i];
+			l->cells[l->n++] = (uint8_t)i;
+		}
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&s->seq, __ATOMIC_RELAXED) == seq)
+			return l;
+	}
+	return NULL;
+}
+
+/* --- the VM's sum follows its vCPUs --- */
+
+/* sum holds was, and is to hold is in its place. What was measured once stays measured. */
+static uint64_t replaced(uint64_t sum, uint64_t was, uint64_t is)
+{
+	if (is == was || is == ES_NONE)
+		return sum;
+	if (sum == ES_NONE)
+		return is;
+	return sum + is - (was == ES_NONE ? 0 : was);
+}
+
+/* True: there was something to replace. */
+static bool replace(uint64_t *sum, const uint64_t *was, const uint64_t *is, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		any |= was[i] != is[i];
+		sum[i] = replaced(sum[i], was[i], is[i]);
+	}
+	return any;
+}
+
+static void replace_reason(struct es_reason *sum, const struct es_reason *was, const struct es_reason *is)
+{
+	sum->count = replaced(sum->count, was->count, is->count);
+	sum->time_ns = replaced(sum->time_ns, was->time_ns, is->time_ns);
+	if (is->max_ns != ES_NONE && (sum->max_ns == ES_NONE || is->max_ns > sum->max_ns))
+		sum->max_ns = is->max_ns;
+	replace(sum->flags, was->flags, is->flags, ES_FLAGS);
+	replace(sum->hist, was->hist, is->hist, ES_HIST_BUCKETS);
+}
+
+/* --- reasons --- */
+
+static void fill_reason(struct es_reason *r, const struct es_slot *s, const struct es_cell *cell,
+			bool latency)
+{
+	r->code = cell->code;
+	r->count = cell->count;
+	for (int f = 0; f < ES_FLAGS; f++)
+		r->flags[f] = cell->flags[f];
+	/* Seen at the next entry, which counts-only mode does not watch. */
+	if (s->isa == ES_ISA_VMX && cell->code == VMX_EXCEPTION_NMI)
+		r->flags[ES_FLAG_PAGE_FAULT] = latency ? s->page_faults : ES_NONE;
+	if (latency) {
+		r->time_ns = cell->time_ns;
+		r->max_ns = cell->max_ns;
+		memcpy(r->hist, cell->hist, sizeof(r->hist));
+	} else {
+		r->time_ns = r->max_ns = r->hist[0] = ES_NONE;
+	}
+}
+
+/* A code that the vCPU did not have. Nothing is counted yet. */
+static int new_cell(struct vcpu *v, const struct es_slot *s, const struct es_cell *cell, unsigned int i,
+		    bool latency)
+{
+	struct es_reason *r = es_counts_reason(&v->counts, cell->code);
+	size_t at;
+
+	if (!r)
+		return -ENOMEM;
+	if (!latency)
+		r->time_ns = r->max_ns = r->hist[0] = ES_NONE;
+	at = (size_t)(r - v->counts.reasons);
+	for (unsigned int k = ES_CELL_NONE + 1; k < v->n_cells; k++)
+		v->reason_of[k] += v->reason_of[k] >= at;
+	v->reason_of[i] = (uint8_t)at;
+	v->n_cells = (uint8_t)(i + 1);
+	if (!es_reason_info(s->isa, cell->code))
+		v->unnamed |= 1ull << i;
+	return 0;
+}
+
+static int take_cell(struct es_sampler *sp, struct vm *vm, struct vcpu *v, unsigned int i,
+		     const struct es_cell *cell)
+{
+	const struct es_slot *s = &sp->look->slot;
+	bool latency = es_loader_latency(sp->loader);
+	struct es_reason *sum = es_counts_reason(&vm->counts, cell->code), *r, is = { 0 };
+
+	if (!sum || (i >= v->n_cells && new_cell(v, s, cell, i, latency)))
+		return -ENOMEM;
+	r = &v->counts.reasons[v->reason_of[i]];
+	fill_reason(&is, s, cell, latency);
+	if (!memcmp(r, &is, sizeof(is)))
+		return 0;
+	if (v->unnamed & (1ull << i))
+		sp->unknown_reasons += is.count - r->count;
+	if (!sum->count)
+		*sum = is; /* the VM's first */
+	else
+		replace_reason(sum, r, &is);
+	*r = is;
+	vm->changed = true;
+	return 0;
+}
+
+/* --- the rest --- */
+
+static bool same_open(const struct es_open *a, const struct es_open *b)
+{
+	return !memcmp(a->vcpus, b->vcpus, sizeof(a->vcpus));
+}
+
+/* As of the VM's time, which is that of the vCPU of it that was read last. */
+static bool take_time(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint64_t now)
+{
+	struct es_open was = v->counts.open;
+	struct es_time before;
+
+	if (!es_loader_latency(sp->loader) || v->counts.exits_unknown)
+		return false;
+	es_counts_advance(&vm->counts, now);
+	es_counts_advance(&v->counts, vm->counts.open.as_of_ns);
+	before = v->counts.time;
+	es_account_take(&v->account, &sp->look->slot, now, sp->sampled_ns);
+	es_account_show(&v->account, &v->counts);
+	es_counts_advance(&v->counts, vm->counts.open.as_of_ns);
+	for (unsigned int i = 0; i < ES_TIME_PARTS; i++)
+		vm->counts.open.vcpus[i] += v->counts.open.vcpus[i] - was.vcpus[i];
+	return replace(ES_U64S(vm->counts.time), ES_U64S(before), ES_U64S(v->counts.time),
+		       ES_N_U64S(before)) ||
+	       !same_open(&was, &v->counts.open);
+}
+
+static bool take_mmu(struct es_sampler *sp, struct vm *vm, struct vcpu *v)
+{
+	struct es_cr_count cr[ES_CRS];
+	struct es_mmu mmu = v->counts.mmu;
+	bool any;
+
+	memcpy(cr, v->counts.cr, sizeof(cr));
+	es_sampler_take_mmu(&v->counts, &sp->look->slot, vm->paging, es_loader_mmu(sp->loader));
+	any = replace(ES_U64S(vm->counts.mmu), ES_U64S(mmu), ES_U64S(v->counts.mmu), ES_N_U64S(mmu));
+	any |= replace(ES_U64S(vm->counts.cr), ES_U64S(cr), ES_U64S(v->counts.cr), ES_N_U64S(cr));
+	vm->nested |= es_mmu_nested(&v->counts.mmu);
+	return any;
+}
+
+/* In user space, as far as is known: a vCPU that is halted in KVM may be said to be, too. */
+static bool in_vmm(const struct vcpu *v)
+{
+	return v->state == ES_STATE_VMM && !v->asleep;
+}
+
+static void take_state(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint64_t now)
+{
+	const struct es_slot *s = &sp->look->slot;
+	bool looked = s->look_seq == s->seq, was_silent = v->counts.exits_unknown;
+
+	vm->n_vmm -= in_vmm(v);
+	v->state = s->state & ES_STATE_MASK;
+	v->asleep = looked && s->look_halted;
+	v->queued = looked && s->look_queued;
+	v->since_ns = s->since_ns;
+	v->tid = s->tid;
+	vm->n_vmm += in_vmm(v);
+	v->counts.exits_unknown = vm->silent && !s->isa;
+	vm->n_silent += v->counts.exits_unknown;
+	vm->n_silent -= was_silent;
+	vm->counts.exits_unknown = vm->n_silent != 0;
+	vm->pid = s->tgid;
+	if (s->isa)
+		vm->isa = s->isa;
+	sp->seen_exits |= s->isa != 0;
+	v->others = s->others;
+	if (v->seq != s->seq)
+		v->seq_ns = now;
+	v->seq = s->seq;
+}
+
+int es_sampler_take(struct es_sampler *sp, struct vm *vm, struct vcpu *v, bool all, uint64_t now)
+{
+	const struct look *l = es_sampler_read(sp, v->slot, all ? NULL : v);
+	int r = 0;
+
+	if (!l)
+		return 0;
+	/* The last cell may have been handed out for an exit that is about to be counted. */
+	for (unsigned int i = 0; !r && i < l->n && l->slot.cells[i].count; i++)
+		r = take_cell(sp, vm, v, l->cells[i], &l->slot.cells[i]);
+	if (r)
+		return r;
+	vm->changed |= vm->pid != l->slot.tgid;
+	take_state(sp, vm, v, now);
+	vm->changed |= take_time(sp, vm, v, now);
+	vm->changed |= take_mmu(sp, vm, v);
+	return 0;
+}
