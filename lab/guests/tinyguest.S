@@ -85,7 +85,21 @@ after_hlt:
 	out %al, $TG_PORT_ACK
 	end TG_HLT
 
+	rdtsc
+	shl $32, %rdx
+	or %rdx, %rax
+	mov %rax, %r8
 	begin TG_SPIN
+	rdtsc
+	shl $32, %rdx
+	or %rdx, %rax
+	mov %rax, %r9
+	sub %r8, %rax
+	mov %r9, %r8
+	cmp $TG_SPIN_GAP, %rax
+	ja 3f
+	add %rax, TG_SPUN(%rdi)
+3:
 	end TG_SPIN
 
 	mov $TG_LEAF_ALL, %r8d

@@ -55,6 +55,8 @@ struct vcpu {
 	uint64_t rounds;
 	uint64_t host_io, host_mmio, host_ack, host_intr, host_mark, run_ns;
 	uint64_t halted_ns;
+	uint64_t vmm_ns, returned_ns;	  /* in user space between two KVM_RUNs; since when */
+	uint64_t on_cpu_ns, run_delay_ns; /* of its threads, while they ran it: on a CPU, waiting for one */
 	bool done;
 	int turn; /* --threads-move: whose turn it is */
 	pthread_mutex_t lock;
@@ -308,7 +310,10 @@ static bool step(struct vcpu *vcpu, uint64_t started)
 	const uint64_t began = now_ns();
 	const int r = ioctl(vcpu->fd, KVM_RUN, 0);
 
-	vcpu->run_ns += now_ns() - began;
+	if (vcpu->returned_ns)
+		vcpu->vmm_ns += began - vcpu->returned_ns;
+	vcpu->returned_ns = now_ns();
+	vcpu->run_ns += vcpu->returned_ns - began;
 	if (r < 0) {
 		if (errno != EINTR)
 			die("KVM_RUN: %s", strerror(errno));
@@ -324,6 +329,10 @@ static bool step(struct vcpu *vcpu, uint64_t started)
 		    (unsigned long long)run->internal.suberror);
 	vcpu->host_io++;
 	switch (run->io.port) {
+	case TG_PORT_IO:
+		if (opt[OPT_IO_SLEEP_US])
+			sleep_ns(opt[OPT_IO_SLEEP_US] * 1000ULL);
+		return true;
 	case TG_PORT_ACK:
 		vcpu->host_ack++;
 		edit_lapic(vcpu, false);
@@ -348,6 +357,26 @@ static void pin_thread(void)
 	must(sched_setaffinity(0, sizeof(set), &set), "--pin");
 }
 
+/* Of this thread, as the scheduler counts: how long it waited for a CPU. */
+static uint64_t run_delay_ns(void)
+{
+	FILE *f = fopen("/proc/thread-self/schedstat", "re");
+	uint64_t delay = 0;
+
+	if (!f || fscanf(f, "%*u %" SCNu64, &delay) != 1)
+		die("/proc/thread-self/schedstat: cannot read it");
+	fclose(f);
+	return delay;
+}
+
+static uint64_t on_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
 struct runner {
 	struct vcpu *vcpu;
 	int number;
@@ -357,11 +386,13 @@ static void *run_thread(void *arg)
 {
 	struct runner me = *(struct runner *)arg;
 	struct vcpu *vcpu = me.vcpu;
-	uint64_t started = now_ns();
+	uint64_t started = now_ns(), delay, on_cpu;
 	bool move = opt[OPT_THREADS_MOVE];
 
 	free(arg);
 	pin_thread();
+	delay = run_delay_ns();
+	on_cpu = on_cpu_ns();
 	pthread_mutex_lock(&vcpu->lock);
 	vcpu->tid[me.number] = syscall(SYS_gettid);
 	while (!vcpu->done) {
@@ -374,6 +405,8 @@ static void *run_thread(void *arg)
 			vcpu->turn = !me.number;
 		pthread_cond_broadcast(&vcpu->cond);
 	}
+	vcpu->on_cpu_ns += on_cpu_ns() - on_cpu;
+	vcpu->run_delay_ns += run_delay_ns() - delay;
 	pthread_mutex_unlock(&vcpu->lock);
 	return NULL;
 }
@@ -504,6 +537,12 @@ static void print_tids(const struct vcpu *vcpu)
 	printf("]");
 }
 
+/* Of the guest's TSC. */
+static uint64_t tsc_khz(int vcpu)
+{
+	return must(ioctl(vcpu, KVM_GET_TSC_KHZ), "KVM_GET_TSC_KHZ");
+}
+
 static void print_vcpu(const struct vcpu *vcpu)
 {
 	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io",   "hlt",
@@ -516,11 +555,13 @@ static void print_vcpu(const struct vcpu *vcpu)
 	for (int i = 0; i < TG_NR; i++)
 		if (names[i])
 			printf("\"%s\":%" PRIu64 ",", names[i], did[i]);
-	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 "},", did[TG_CR3], did[TG_CR3]);
+	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 ",\"spun_ns\":%" PRIu64 "},", did[TG_CR3],
+	       did[TG_CR3], vcpu->params->spun * UINT64_C(1000000) / tsc_khz(vcpu->fd));
 	printf("\"host\":{\"io\":%" PRIu64 ",\"mmio\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64
-	       ",\"halted_ns\":%" PRIu64 ",\"run_ns\":%" PRIu64 "},",
-	       vcpu->host_io, vcpu->host_mmio, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns,
-	       vcpu->run_ns);
+	       ",\"halted_ns\":%" PRIu64 ",\"run_ns\":%" PRIu64 ",\"vmm_ns\":%" PRIu64
+	       ",\"on_cpu_ns\":%" PRIu64 ",\"run_delay_ns\":%" PRIu64 "},",
+	       vcpu->host_io, vcpu->host_mmio, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns, vcpu->run_ns,
+	       vcpu->vmm_ns, vcpu->on_cpu_ns, vcpu->run_delay_ns);
 	printf("\"ff\":{\"exits\":%" PRIu64 ",\"cycles\":%" PRIu64 ",\"bad\":%" PRIu64 "},",
 	       vcpu->params->ff_exits, vcpu->params->ff_cycles, vcpu->params->ff_bad);
 	if (opt[OPT_STATS]) {

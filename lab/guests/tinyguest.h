@@ -38,6 +38,9 @@
 #define TG_MMIO_AT    256
 #define TG_REMAP_AT   264
 #define TG_REMAP_PTE  272
+#define TG_SPUN	      280
+
+#define TG_SPIN_GAP 1000 /* cycles: a loop that took longer was left in between */
 
 #define TG_LEAF_ALL	 0x4fffffff /* all exits and their cycles */
 #define TG_LEAF_EXITS	 0x4ffffffe /* exits of one number */
@@ -63,6 +66,7 @@ struct tg_params {
 	uint64_t mmio_at;   /* an address without memory behind it */
 	uint64_t remap_at;  /* a page that --remap maps to two frames by turns */
 	uint64_t remap_pte; /* and its entry in the guest's page tables */
+	uint64_t spun;	    /* cycles in --spin, without the loops that took longer than TG_SPIN_GAP */
 };
 
 struct tg_query {
@@ -74,6 +78,7 @@ _Static_assert(offsetof(struct tg_params, did) == TG_DID, "tinyguest.S");
 _Static_assert(offsetof(struct tg_params, stop) == TG_STOP, "tinyguest.S");
 _Static_assert(offsetof(struct tg_params, query_at) == TG_QUERY_AT, "tinyguest.S");
 _Static_assert(offsetof(struct tg_params, remap_pte) == TG_REMAP_PTE, "tinyguest.S");
+_Static_assert(offsetof(struct tg_params, spun) == TG_SPUN, "tinyguest.S");
 _Static_assert(sizeof(struct tg_query) == TG_QUERY_SIZE, "tinyguest.S");
 
 extern const char tg_start[], tg_handler[], tg_end[];

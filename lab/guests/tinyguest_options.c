@@ -21,6 +21,7 @@ static const struct {
 	[OPT_CR3] = { "cr3", "N", "reads and as many writes of CR3 a round", 0 },
 	[OPT_INVLPG] = { "invlpg", "N", "INVLPG instructions a round", 0 },
 	[OPT_IO] = { "io", "N", "port writes a round, served in user space", 0 },
+	[OPT_IO_SLEEP_US] = { "io-sleep-us", "US", "sleep in user space for each of those port writes", 0 },
 	[OPT_HLT] = { "hlt", "N",
 		      "HLTs a round; each is ended by an interrupt that the guest\n"
 		      "acknowledges with one port write",
@@ -31,7 +32,10 @@ static const struct {
 			"changes of a page table entry a round, each with INVLPG and\n                      "
 			"a read of the page",
 			0 },
-	[OPT_SPIN] = { "spin", "N", "empty loops a round: time in the guest", 0 },
+	[OPT_SPIN] = { "spin", "N",
+		       "loops a round that read the TSC: time in the guest, summed up\n"
+		       "as far as no exit came in between",
+		       0 },
 	[OPT_HALT_MS] = { "halt-ms", "MS", "how long each HLT lasts", 5 },
 	[OPT_REPEAT] = { "repeat", "N", "rounds", 1 },
 	[OPT_FOREVER] = { "forever", NULL, "rounds until SIGTERM or SIGINT", 0 },
