@@ -113,12 +113,19 @@ static bool glob(const char *p, const char *s)
 
 /* --- selection --- */
 
-static bool matches_exactly(const struct es_vm *vm, const char *v)
+static bool matches_pid(const struct es_vm *vm, const char *v)
 {
 	char pid[16];
 
+	if (!vm->pid || !isdigit((unsigned char)*v))
+		return false;
 	snprintf(pid, sizeof(pid), "%u", vm->pid);
-	return !strcmp(vm->name, v) || !strcmp(vm->id, v) || (vm->pid && !strcmp(pid, v));
+	return !strcmp(pid, v);
+}
+
+static bool matches_exactly(const struct es_vm *vm, const char *v)
+{
+	return !strcmp(vm->name, v) || !strcmp(vm->id, v) || matches_pid(vm, v);
 }
 
 static bool matches_glob(const struct es_vm *vm, const char *v)

@@ -61,7 +61,7 @@ void es_sampler_free(struct es_sampler *sp)
 /* --- the snapshot --- */
 
 /* Each vCPU for itself is four fifths of a snapshot: only for who asks, and for the last word on a VM. */
-static struct es_vm *new_view(const struct vm *vm, bool per_vcpu)
+static struct es_vm *new_view(const struct es_sampler *sp, const struct vm *vm, bool per_vcpu)
 {
 	struct es_vm *view = es_vm_new(vm->id, vm->name);
 	int r;
@@ -80,7 +80,7 @@ static struct es_vm *new_view(const struct vm *vm, bool per_vcpu)
 	for (size_t i = 0; !r && per_vcpu && i < vm->n_vcpus; i++) {
 		struct es_vcpu *v = es_vm_add_vcpu(view, vm->vcpus[i]->vcpu_id);
 
-		r = v ? es_counts_copy(&v->counts, &vm->vcpus[i]->counts) : -ENOMEM;
+		r = v ? es_sampler_counts(sp, vm->vcpus[i], &v->counts) : -ENOMEM;
 	}
 	if (r) {
 		es_vm_unref(view);
@@ -90,11 +90,11 @@ static struct es_vm *new_view(const struct vm *vm, bool per_vcpu)
 }
 
 /* VMs that did nothing since the last call share their view with the last snapshot. */
-static int add_view(struct vm *vm, bool per_vcpu, struct es_snapshot *snap)
+static int add_view(const struct es_sampler *sp, struct vm *vm, bool per_vcpu, struct es_snapshot *snap)
 {
 	per_vcpu |= vm->state == ES_VM_ENDED;
 	if (vm->changed || !vm->view || (per_vcpu && !vm->view->n_per_vcpu)) {
-		struct es_vm *view = new_view(vm, per_vcpu);
+		struct es_vm *view = new_view(sp, vm, per_vcpu);
 
 		if (!view)
 			return -ENOMEM;
@@ -157,7 +157,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	if (!r)
 		es_sampler_judge(sp, now);
 	for (size_t i = 0; !r && i < sp->n_vms; i++)
-		r = add_view(sp->vms[i], per_vcpu, snap);
+		r = add_view(sp, sp->vms[i], per_vcpu, snap);
 	if (r) {
 		es_snapshot_unref(snap);
 		return r;

@@ -80,14 +80,14 @@ static void take_events(struct es_mmu *mmu, const struct es_slot *s, bool shadow
 	}
 }
 
-static void take_faults(struct es_counts *c, const struct es_slot *s, const struct es_mmu_measured *m)
+static void take_faults(struct es_counts *c, const struct es_slot *s, const struct es_cells *cells,
+			const struct es_mmu_measured *m)
 {
-	const struct es_reason *misconfig =
-		s->isa == ES_ISA_VMX ? es_counts_find(c, VMX_EPT_MISCONFIG) : NULL;
-
 	/* On top of what take_events set just now; else it would add up from look to look. */
-	if (misconfig && m->events & (1ull << ES_MMU_FAULT_MMIO))
-		c->mmu.faults.mmio += misconfig->count;
+	for (unsigned int i = 0; s->isa == ES_ISA_VMX && i < cells->n; i++) {
+		if (cells->tally[i].code == VMX_EPT_MISCONFIG && m->events & (1ull << ES_MMU_FAULT_MMIO))
+			c->mmu.faults.mmio += cells->tally[i].count;
+	}
 	for (unsigned int i = 0; i < ES_PFS; i++) {
 		if (m->pf[i] && s->pf[i] >= s->pf_born[i])
 			*member(&c->mmu, pf_places[i]) = s->pf[i] - s->pf_born[i];
@@ -108,33 +108,33 @@ static struct es_cr_count *cr_of(struct es_counts *c, uint32_t number)
 	return NULL;
 }
 
-static void take_cr_of_code(struct es_counts *c, const struct es_reason *r)
+static void take_cr_of_code(struct es_counts *c, const struct es_tally *t)
 {
-	bool write = r->code >= SVM_WRITE_CR;
-	uint32_t number = r->code % SVM_CRS;
+	bool write = t->code >= SVM_WRITE_CR;
+	uint32_t number = t->code % SVM_CRS;
 	struct es_cr_count *cr;
 
-	if (r->code == SVM_CR0_SEL_WRITE)
+	if (t->code == SVM_CR0_SEL_WRITE)
 		number = 0;
-	else if (r->code >= SVM_WRITE_CR + SVM_CRS && r->code / SVM_CRS != SVM_WRITE_CR_TRAP / SVM_CRS)
+	else if (t->code >= SVM_WRITE_CR + SVM_CRS && t->code / SVM_CRS != SVM_WRITE_CR_TRAP / SVM_CRS)
 		return;
 	cr = cr_of(c, number);
 	if (cr)
-		*(write ? &cr->write : &cr->read) += r->count;
+		*(write ? &cr->write : &cr->read) += t->count;
 }
 
-static void take_cr(struct es_counts *c, const struct es_slot *s)
+static void take_cr(struct es_counts *c, const struct es_slot *s, const struct es_cells *cells)
 {
 	for (unsigned int i = 0; i < ES_CR_REGS; i++) {
 		c->cr[cr_places[i]].read = s->cr[i];
 		c->cr[cr_places[i]].write = s->cr[ES_CR_REGS + i];
 	}
-	for (size_t i = 0; s->isa == ES_ISA_SVM && i < c->n_reasons; i++)
-		take_cr_of_code(c, &c->reasons[i]);
+	for (unsigned int i = 0; s->isa == ES_ISA_SVM && i < cells->n; i++)
+		take_cr_of_code(c, &cells->tally[i]);
 }
 
-void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, enum es_paging paging,
-			 const struct es_mmu_measured *m)
+void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, const struct es_cells *cells,
+			 enum es_paging paging, const struct es_mmu_measured *m)
 {
 	struct es_mmu_measured measured = *m;
 
@@ -142,9 +142,9 @@ void es_sampler_take_mmu(struct es_counts *c, const struct es_slot *s, enum es_p
 	if (c->exits_unknown)
 		measured.events &= ~FAULTS;
 	take_events(&c->mmu, s, paging == ES_PAGING_SHADOW, &measured);
-	take_faults(c, s, &measured);
+	take_faults(c, s, cells, &measured);
 	if (m->cr && !c->exits_unknown)
-		take_cr(c, s);
+		take_cr(c, s, cells);
 }
 
 bool es_mmu_nested(const struct es_mmu *mmu)

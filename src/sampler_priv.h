@@ -4,6 +4,7 @@
 #define EXITSTAT_SAMPLER_PRIV_H
 
 #include "sampler.h"
+#include "sampler_cells.h"
 #include "sampler_time.h"
 
 #define NO_SLOT	 UINT32_MAX
@@ -19,13 +20,14 @@ struct vcpu {
 	uint8_t state;	   /* enum es_state */
 	bool asleep;	   /* halted in KVM, whatever the state says */
 	bool queued;	   /* waits for a CPU */
+	bool excepted;	   /* VMX: it had an EXCEPTION_NMI */
 	bool settled;	   /* read since it did something last */
 	bool parking;	   /* marked at the last sample: parked, if it does nothing until this one */
-	uint8_t n_cells;
-	uint8_t reason_of[ES_CELLS]; /* where in counts.reasons a cell's code stands */
-	uint64_t unnamed;	     /* a bit a cell: its code has no name */
+	uint64_t unnamed;  /* a bit a cell: its code has no name */
+	uint64_t page_faults;
+	struct es_cells cells;
 	struct es_account account;
-	struct es_counts counts;
+	struct es_counts counts; /* but for the reasons: they are in cells */
 };
 
 struct vm {
@@ -115,8 +117,10 @@ bool es_sampler_moved(const struct es_sampler *sp, const struct vcpu *v);
  * read before stands.
  */
 int es_sampler_take(struct es_sampler *sp, struct vm *vm, struct vcpu *v, bool all, uint64_t now);
-/* Copies the slot with its cells; of v's those that are news, NULL: all. NULL: its writer never rests. */
-const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const struct vcpu *v);
+/* Copies the slot with its cells: those that are news to who has kept the others, NULL: all. NULL: its writer never rests. */
+const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const struct es_cells *kept);
+/* All that is known of a vCPU, as a snapshot shows it. 0 or -ENOMEM. */
+int es_sampler_counts(const struct es_sampler *sp, const struct vcpu *v, struct es_counts *out);
 
 /* --- sampler_state.c: paused, at rest --- */
 

@@ -20,18 +20,7 @@ bool es_sampler_moved(const struct es_sampler *sp, const struct vcpu *v)
 	       __atomic_load_n(&s->others, __ATOMIC_ACQUIRE) != v->others;
 }
 
-/* An exit is counted first, and its time when it is over. Flags come in between: who takes all sees to them. */
-static bool is_news(const struct vcpu *v, unsigned int i, const struct es_cell *cell)
-{
-	const struct es_reason *r;
-
-	if (i >= v->n_cells)
-		return true;
-	r = &v->counts.reasons[v->reason_of[i]];
-	return cell->count != r->count || (r->time_ns != ES_NONE && cell->time_ns != r->time_ns);
-}
-
-const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const struct vcpu *v)
+const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const struct es_cells *kept)
 {
 	const struct es_slot *s = &sp->slots[slot];
 	struct look *l = sp->look;
@@ -46,7 +35,7 @@ const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const s
 			l->slot.cells_used = ES_CELLS;
 		l->n = 0;
 		for (unsigned int i = ES_CELL_NONE + 1; i < l->slot.cells_used; i++) {
-			if (v && !is_news(v, i, &s->cells[i]))
+			if (kept && !es_cells_news(kept, i - 1, &s->cells[i]))
 				continue;
 			l->slot.cells[l->n] = s->cells[i];
 			l->cells[l->n++] = (uint8_t)i;
@@ -57,8 +46,6 @@ const struct look *es_sampler_read(struct es_sampler *sp, uint32_t slot, const s
 	}
 	return NULL;
 }
-
-/* --- the VM's sum follows its vCPUs --- */
 
 /* sum holds was, and is to hold is in its place. What was measured once stays measured. */
 static uint64_t replaced(uint64_t sum, uint64_t was, uint64_t is)
@@ -82,80 +69,61 @@ static bool replace(uint64_t *sum, const uint64_t *was, const uint64_t *is, size
 	return any;
 }
 
-static void replace_reason(struct es_reason *sum, const struct es_reason *was, const struct es_reason *is)
-{
-	sum->count = replaced(sum->count, was->count, is->count);
-	sum->time_ns = replaced(sum->time_ns, was->time_ns, is->time_ns);
-	if (is->max_ns != ES_NONE && (sum->max_ns == ES_NONE || is->max_ns > sum->max_ns))
-		sum->max_ns = is->max_ns;
-	replace(sum->flags, was->flags, is->flags, ES_FLAGS);
-	replace(sum->hist, was->hist, is->hist, ES_HIST_BUCKETS);
-}
-
 /* --- reasons --- */
 
-static void fill_reason(struct es_reason *r, const struct es_slot *s, const struct es_cell *cell,
-			bool latency)
+/* Page faults are seen at the next entry, which counts-only mode does not watch. */
+static void set_page_faults(struct es_counts *c, bool latency, uint64_t was, uint64_t is)
 {
-	r->code = cell->code;
-	r->count = cell->count;
-	for (int f = 0; f < ES_FLAGS; f++)
-		r->flags[f] = cell->flags[f];
-	/* Seen at the next entry, which counts-only mode does not watch. */
-	if (s->isa == ES_ISA_VMX && cell->code == VMX_EXCEPTION_NMI)
-		r->flags[ES_FLAG_PAGE_FAULT] = latency ? s->page_faults : ES_NONE;
-	if (latency) {
-		r->time_ns = cell->time_ns;
-		r->max_ns = cell->max_ns;
-		memcpy(r->hist, cell->hist, sizeof(r->hist));
-	} else {
-		r->time_ns = r->max_ns = r->hist[0] = ES_NONE;
-	}
-}
+	struct es_reason *r = es_counts_reason(c, VMX_EXCEPTION_NMI);
 
-/* A code that the vCPU did not have. Nothing is counted yet. */
-static int new_cell(struct vcpu *v, const struct es_slot *s, const struct es_cell *cell, unsigned int i,
-		    bool latency)
-{
-	struct es_reason *r = es_counts_reason(&v->counts, cell->code);
-	size_t at;
-
-	if (!r)
-		return -ENOMEM;
-	if (!latency)
-		r->time_ns = r->max_ns = r->hist[0] = ES_NONE;
-	at = (size_t)(r - v->counts.reasons);
-	for (unsigned int k = ES_CELL_NONE + 1; k < v->n_cells; k++)
-		v->reason_of[k] += v->reason_of[k] >= at;
-	v->reason_of[i] = (uint8_t)at;
-	v->n_cells = (uint8_t)(i + 1);
-	if (!es_reason_info(s->isa, cell->code))
-		v->unnamed |= 1ull << i;
-	return 0;
+	if (r)
+		r->flags[ES_FLAG_PAGE_FAULT] =
+			latency ? replaced(r->flags[ES_FLAG_PAGE_FAULT], was, is) : ES_NONE;
 }
 
 static int take_cell(struct es_sampler *sp, struct vm *vm, struct vcpu *v, unsigned int i,
 		     const struct es_cell *cell)
 {
-	const struct es_slot *s = &sp->look->slot;
-	bool latency = es_loader_latency(sp->loader);
-	struct es_reason *sum = es_counts_reason(&vm->counts, cell->code), *r, is = { 0 };
+	uint64_t count = i < v->cells.n ? v->cells.tally[i].count : 0;
+	int r = es_cells_take(&v->cells, i, cell, es_loader_latency(sp->loader), &vm->counts);
 
-	if (!sum || (i >= v->n_cells && new_cell(v, s, cell, i, latency)))
-		return -ENOMEM;
-	r = &v->counts.reasons[v->reason_of[i]];
-	fill_reason(&is, s, cell, latency);
-	if (!memcmp(r, &is, sizeof(is)))
-		return 0;
+	if (r < 0)
+		return r;
+	vm->changed |= r;
+	if (!count && !es_reason_info(sp->look->slot.isa, cell->code))
+		v->unnamed |= 1ull << i;
+	v->excepted |= cell->code == VMX_EXCEPTION_NMI && sp->look->slot.isa == ES_ISA_VMX;
 	if (v->unnamed & (1ull << i))
-		sp->unknown_reasons += is.count - r->count;
-	if (!sum->count)
-		*sum = is; /* the VM's first */
-	else
-		replace_reason(sum, r, &is);
-	*r = is;
-	vm->changed = true;
+		sp->unknown_reasons += cell->count - count;
 	return 0;
+}
+
+/* The last cell may have been handed out for an exit that is about to be counted. */
+static int take_cells(struct es_sampler *sp, struct vm *vm, struct vcpu *v)
+{
+	const struct look *l = sp->look;
+	int r = 0;
+
+	for (unsigned int k = 0; !r && k < l->n && l->slot.cells[k].count; k++)
+		r = take_cell(sp, vm, v, l->cells[k] - 1, &l->slot.cells[k]);
+	if (!r && v->excepted) {
+		set_page_faults(&vm->counts, es_loader_latency(sp->loader), v->page_faults,
+				l->slot.page_faults);
+		v->page_faults = l->slot.page_faults;
+	}
+	return r;
+}
+
+int es_sampler_counts(const struct es_sampler *sp, const struct vcpu *v, struct es_counts *out)
+{
+	bool latency = es_loader_latency(sp->loader);
+	int r;
+
+	*out = v->counts;
+	r = es_cells_copy(&v->cells, latency, out);
+	if (!r && v->excepted)
+		set_page_faults(out, latency, 0, v->page_faults);
+	return r;
 }
 
 /* --- the rest --- */
@@ -193,7 +161,7 @@ static bool take_mmu(struct es_sampler *sp, struct vm *vm, struct vcpu *v)
 	bool any;
 
 	memcpy(cr, v->counts.cr, sizeof(cr));
-	es_sampler_take_mmu(&v->counts, &sp->look->slot, vm->paging, es_loader_mmu(sp->loader));
+	es_sampler_take_mmu(&v->counts, &sp->look->slot, &v->cells, vm->paging, es_loader_mmu(sp->loader));
 	any = replace(ES_U64S(vm->counts.mmu), ES_U64S(mmu), ES_U64S(v->counts.mmu), ES_N_U64S(mmu));
 	any |= replace(ES_U64S(vm->counts.cr), ES_U64S(cr), ES_U64S(v->counts.cr), ES_N_U64S(cr));
 	vm->nested |= es_mmu_nested(&v->counts.mmu);
@@ -234,14 +202,12 @@ static void take_state(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uin
 
 int es_sampler_take(struct es_sampler *sp, struct vm *vm, struct vcpu *v, bool all, uint64_t now)
 {
-	const struct look *l = es_sampler_read(sp, v->slot, all ? NULL : v);
-	int r = 0;
+	const struct look *l = es_sampler_read(sp, v->slot, all ? NULL : &v->cells);
+	int r;
 
 	if (!l)
 		return 0;
-	/* The last cell may have been handed out for an exit that is about to be counted. */
-	for (unsigned int i = 0; !r && i < l->n && l->slot.cells[i].count; i++)
-		r = take_cell(sp, vm, v, l->cells[i], &l->slot.cells[i]);
+	r = take_cells(sp, vm, v);
 	if (r)
 		return r;
 	vm->changed |= vm->pid != l->slot.tgid;

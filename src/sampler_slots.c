@@ -168,7 +168,7 @@ static void unhash(struct es_sampler *sp, struct vm *vm)
 void es_sampler_free_vm(struct vm *vm)
 {
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
-		es_counts_clear(&vm->vcpus[i]->counts);
+		es_cells_clear(&vm->vcpus[i]->cells);
 		free(vm->vcpus[i]);
 	}
 	free(vm->vcpus);
