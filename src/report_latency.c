@@ -11,7 +11,7 @@
 
 /* Of one reason on one side; ES_NONE: not measured. */
 struct latency {
-	uint64_t p50, p90, p99, max;
+	uint64_t p50, p90, p99, p999, max;
 };
 
 struct axis {
@@ -23,11 +23,12 @@ static struct latency latency_of(const struct es_compare *c, uint32_t code, size
 	const struct es_reason *r = es_counts_find(&c->sides[side].vm->counts, code);
 
 	if (!r || !es_hist_known(r->hist))
-		return (struct latency){ ES_NONE, ES_NONE, ES_NONE, ES_NONE };
+		return (struct latency){ ES_NONE, ES_NONE, ES_NONE, ES_NONE, ES_NONE };
 	return (struct latency){
 		.p50 = es_hist_percentile(r->hist, 500, r->max_ns),
 		.p90 = es_hist_percentile(r->hist, 900, r->max_ns),
 		.p99 = es_hist_percentile(r->hist, 990, r->max_ns),
+		.p999 = es_hist_percentile(r->hist, 999, r->max_ns),
 		.max = r->max_ns,
 	};
 }
@@ -80,7 +81,7 @@ static struct axis axis_of(const struct es_compare *c, const struct es_compare_r
 			struct latency l = latency_of(c, rows[k]->code, i);
 
 			widen(&a, l.p50);
-			widen(&a, l.p99);
+			widen(&a, l.p999);
 			widen(&a, l.max);
 		}
 	if (!(a.hi > 0))
@@ -115,6 +116,8 @@ static void drawing(const struct es_page *pg, const struct axis *a, const struct
 	grid(pg->f, a, 22);
 	if (l->p50 == ES_NONE)
 		return;
+	fprintf(pg->f, "<line class=\"far\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"11\" y2=\"11\"/>", at(a, l->p50),
+		at(a, l->p999));
 	fprintf(pg->f, "<line class=\"tail\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"11\" y2=\"11\"/>",
 		at(a, l->p50), at(a, l->p99));
 	fprintf(pg->f, "<line class=\"body\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"11\" y2=\"11\"/>",
@@ -151,6 +154,7 @@ static void latency_row(const struct es_page *pg, const struct es_compare_row *r
 	es_page_time(pg, side, "data-p50-ns", l.p50);
 	es_page_time(pg, side, "data-p90-ns", l.p90);
 	es_page_time(pg, side, "data-p99-ns", l.p99);
+	es_page_time(pg, side, "data-p999-ns", l.p999);
 	if (max)
 		es_page_time(pg, side, "data-max-ns", l.max);
 	fputs("</tr>\n", pg->f);
@@ -167,7 +171,7 @@ static void axis_head(const struct es_page *pg, const struct axis *a, bool max)
 	fprintf(f,
 		"<col/><col span=\"%d\" class=\"value\"/></colgroup>\n<thead><tr>%s"
 		"<td class=\"graph\"><svg aria-hidden=\"true\" width=\"100%%\" height=\"16\">",
-		max ? 4 : 3, pg->p->compare.n_sides > 1 ? "<td></td>" : "");
+		max ? 5 : 4, pg->p->compare.n_sides > 1 ? "<td></td>" : "");
 	for (double v = a->lo; v <= a->hi * 1.001; v *= 10, i++)
 		if (i % skip == 0)
 			fprintf(f, "<text class=\"x\" x=\"%.3f%%\" y=\"12\">%s</text>",
@@ -175,7 +179,8 @@ static void axis_head(const struct es_page *pg, const struct axis *a, bool max)
 				es_tick_seconds(text, v / 1e9, v / 1e9 * (1 + 1e-9)));
 	fprintf(f,
 		"</svg></td><th scope=\"col\" class=\"num\">p50</th><th scope=\"col\" class=\"num\">p90</th>"
-		"<th scope=\"col\" class=\"num\">p99</th>%s</tr></thead>\n",
+		"<th scope=\"col\" class=\"num\">p99</th><th scope=\"col\" "
+		"class=\"num\">p99.9</th>%s</tr></thead>\n",
 		max ? "<th scope=\"col\" class=\"num\">longest</th>" : "");
 }
 
@@ -191,7 +196,7 @@ static void latency_group(const struct es_page *pg, const struct es_compare_row 
 	fputs("<tbody", pg->f);
 	es_html_data_text(pg->f, "data-reason", row->name);
 	fprintf(pg->f, ">\n<tr><th scope=\"rowgroup\" colspan=\"%d\">",
-		4 + max + (pg->p->compare.n_sides > 1));
+		5 + max + (pg->p->compare.n_sides > 1));
 	es_html_text(pg->f, row->name);
 	fputs("</th></tr>\n", pg->f);
 	for (size_t i = 0; i < pg->p->compare.n_sides; i++)
@@ -227,10 +232,11 @@ int es_report_latency(const struct es_page *pg)
 	}
 	fprintf(pg->f,
 		"<p class=\"note\">%s, on a logarithmic axis. The ring is the median; the bar ends where "
-		"90%% are done, "
-		"the line where 99%% are%s. Within a factor of two.</p>\n",
+		"90%% are done, the line where 99%% are, the thin line where 99.9%% are%s. Percentiles are "
+		"within a "
+		"factor of two%s.</p>\n",
 		n < REASONS_MAX ? "Each reason" : "The reasons that take most time",
-		max ? "; the dot is the longest" : "");
+		max ? "; the dot is the longest" : "", max ? ", and never above the longest" : "");
 	es_page_table(pg->f, "How long an exit takes", "latency", c->n_sides);
 	axis_head(pg, &a, max);
 	for (size_t i = 0; i < n; i++)

@@ -288,6 +288,7 @@ static int write_charts(const struct es_page *pg)
 	int e;
 
 	es_report_runs(pg);
+	es_report_time(pg);
 	e = es_report_bars(pg);
 	if (!e)
 		e = es_report_lines(pg);

@@ -316,12 +316,15 @@ void es_report_measured(const struct es_page *pg)
 	      "<dt>Exit time</dt><dd>From <code>kvm_exit</code> to the next <code>kvm_entry</code> of the "
 	      "same vCPU, less "
 	      "the time it was halted: what KVM did, what the VMM did, and any wait for a CPU.</dd>\n"
+	      "<dt>Where the time went</dt><dd>A vCPU is in the guest, in the kernel (KVM), in the VMM (user "
+	      "space), waiting for a CPU, or idle (halted): in one of them at any time.</dd>\n"
 	      "<dt>Paging</dt><dd>Exits that exist only because of how guest addresses are translated. With "
 	      "nested paging: "
 	      "EPT violations and misconfigurations, nested page faults. With shadow paging: page faults, "
 	      "INVLPG and its "
 	      "kin, reads and writes of CR3.</dd>\n"
-	      "<dt>Percentiles</dt><dd>From histograms whose buckets double: within a factor of two.</dd>\n"
+	      "<dt>Percentiles</dt><dd>From histograms whose buckets double: within a factor of two of the "
+	      "true value.</dd>\n"
 	      "<dt>–</dt><dd>Not measured. It is never shown as 0.</dd>\n</dl>\n",
 	      pg->f);
 	file_table(pg->f, pg->r);

@@ -92,6 +92,7 @@ extern const char es_report_css[];
 /* What there is to know in a few plain sentences. */
 void es_report_summary(const struct es_page *pg);
 void es_report_runs(const struct es_page *pg);
+void es_report_time(const struct es_page *pg);
 int es_report_bars(const struct es_page *pg);
 int es_report_lines(const struct es_page *pg);
 int es_report_latency(const struct es_page *pg);

@@ -77,6 +77,27 @@ function bars() {
 		}));
 }
 
+// The bars of where the time went, piece by piece, and the numbers below them.
+function spent() {
+	const part = [...document.querySelectorAll("table.spent svg")].map((svg) => ({
+		whole: svg.getBoundingClientRect(),
+		title: svg.querySelector("title").textContent,
+		pieces: [...svg.querySelectorAll("rect")].map((rect) => ({
+			...rect.dataset,
+			left: rect.getBoundingClientRect().left,
+			width: rect.getBoundingClientRect().width,
+			fill: getComputedStyle(rect).fill,
+		})),
+	}));
+	const cells = [...document.querySelectorAll("table.parts td[data-side]")].map((td) => ({
+		vm: td.closest("[data-vm]").dataset.vm,
+		part: td.parentElement.dataset.part,
+		data: { ...td.dataset },
+		text: td.textContent,
+	}));
+	return { bars: part, cells };
+}
+
 // Labels of one axis that touch each other, or leave the window.
 function crowded() {
 	const bad = [];
@@ -222,6 +243,16 @@ async function checkView(name, view) {
 			assert.ok(Math.abs(b.width - (b.value ?? 0) / top * b.whole) < 0.5, `${JSON.stringify(b)} of ${top}`);
 		}
 	}
+	for (const bar of (await page.evaluate(spent)).bars) {
+		let at = bar.whole.left;
+		for (const p of bar.pieces) {
+			assert.ok(Math.abs(p.left - at) < 1.5, `${bar.title}: ${p.part} begins where the one before it ends`);
+			assert.ok(Math.abs(p.width - Number(p.value) * bar.whole.width) < 1.5, `${bar.title}: ${p.part} is ${p.width}`);
+			at += Number(p.value) * bar.whole.width;
+		}
+		assert.ok(Math.abs(at - bar.whole.right) < 1.5, `${bar.title}: its parts fill it`);
+		assert.equal(new Set(bar.pieces.map((p) => p.fill)).size, bar.pieces.length, "each part has its own colour");
+	}
 	if (view.width > 1000) {
 		const least = await page.evaluate(contrasts);
 		assert.ok(least.text[0] >= 4.5, `contrast of text: ${least.text}`);
@@ -242,7 +273,7 @@ async function checkStructure(name) {
 	assert.equal(s.lang, "en");
 	assert.equal(s.levels.filter((l) => l === 1).length, 1);
 	s.levels.reduce((before, l) => (assert.ok(l <= before + 1, "no level of headings is left out"), l), 0);
-	for (const title of ["Exits by reason", "Over time", "How long an exit takes", "What KVM’s MMU did", "All numbers", "How it was measured"])
+	for (const title of ["Where the time went", "Exits by reason", "Over time", "How long an exit takes", "What KVM’s MMU did", "All numbers", "How it was measured"])
 		assert.ok(s.titles.includes(title), title);
 	assert.ok(s.charts > 0);
 	assert.equal(s.unnamed, 0, "each chart has a title");
@@ -355,6 +386,62 @@ async function checkEvents(name) {
 	await context.close();
 }
 
+// As docs/numbers.md has it: linear in its bucket, where the longest is not known.
+function percentile(hist, permille) {
+	const rank = Math.max(1, Math.ceil(hist.reduce((a, b) => a + b) * permille / 1000));
+	let seen = 0;
+	for (const [i, n] of hist.entries()) {
+		const low = i ? 2 ** (i + 5) : 0;
+		if (seen + n >= rank) return low + Math.floor((2 ** (i + 6) - 1 - low) * ((rank - seen) / n));
+		seen += n;
+	}
+}
+
+const keys = { guest: "guest_ns", kernel: "kernel_ns", vmm: "vmm_ns", waiting: "runqueue_ns", idle: "idle_ns" };
+
+// Where the time went is what the snapshot says, and adds up to all of it; the percentiles are those of JSON.
+async function checkTimes(name) {
+	const [vm] = JSON.parse(fs.readFileSync(path.join(dir, `${name}.last.json`), "utf8")).vms;
+	const { context, page } = await open(name, views[0]);
+	const { bars: [bar], cells: shown } = await page.evaluate(spent);
+	const whole = Object.values(vm.time).reduce((a, b) => a + b);
+	let sum = 0;
+	for (const [part, key] of Object.entries(keys)) {
+		const [share, ns] = shown.filter((c) => c.part === part);
+		assert.equal(Number(ns.data.ns), vm.time[key], part);
+		assert.equal(Number(share.data.share), vm.time[key] / whole, part);
+		assert.equal(Number(bar.pieces.find((p) => p.part === part).raw), vm.time[key], part);
+		sum += Number(share.data.share);
+	}
+	assert.ok(Math.abs(sum - 1) < 1e-9);
+	assert.equal(Number(shown.filter((c) => c.part === "all")[1].data.ns), whole);
+	assert.equal(shown.filter((c) => c.part === "rest").length, 0);
+	const rows = await page.evaluate(() =>
+		[...document.querySelectorAll("table.latency tbody")].map((body) => {
+			const data = Object.assign({}, ...[...body.querySelectorAll("td[data-side]")].map((td) => ({ ...td.dataset })));
+			return [body.dataset.reason, data];
+		}));
+	assert.ok(rows.length > 5);
+	for (const [reason, data] of rows) {
+		const { hist } = vm.exits.reasons.find((r) => r.name === reason);
+		for (const [p, permille] of [["p50", 500], ["p90", 900], ["p99", 990], ["p999", 999]])
+			assert.equal(Number(data[`${p}Ns`]), percentile(hist, permille), `${reason} ${p}`);
+	}
+	await context.close();
+}
+
+// What is not measured is in no bar; what is not told apart has a piece of its own.
+async function checkUnmeasured() {
+	const { context, page } = await open("mixed", views[0]);
+	const { bars: drawn, cells: shown } = await page.evaluate(spent);
+	assert.equal(drawn.length, 2);
+	assert.deepEqual(drawn[0].pieces.map((p) => p.part), ["guest", "kernel", "vmm", "waiting", "idle"]);
+	assert.deepEqual(drawn[1].pieces.map((p) => p.part), ["guest", "idle", "rest"]);
+	for (const c of shown.filter((c) => c.data.side === "counts" && "share" in c.data)) assert.fail(`${c.part}: ${c.text}`);
+	assert.equal(await page.locator("table.spent tr").nth(2).locator(".bar").textContent(), "not measured");
+	await context.close();
+}
+
 // hostile.html is of recordings whose every name is this.
 const hostile = "\"><script>document.title=1</script><b onclick=x>\u202e&amp;";
 
@@ -371,6 +458,7 @@ async function checkHostile() {
 }
 
 await test("hostile: names are text", checkHostile);
+await test("mixed: what is not measured", checkUnmeasured);
 for (const name of pages) {
 	for (const view of views.filter((v) => (seen[name] ?? some).includes(v.how)))
 		await test(`${name}: ${view.how}, ${view.width} pixels`, () => checkView(name, view));
@@ -380,7 +468,10 @@ for (const name of pages) {
 		const [, of, side] = file.match(/^(.*)\.(\d)\.json$/) ?? [];
 		if (of === name) await test(`${name}: compare's numbers of run ${side}`, () => checkCompare(name, Number(side)));
 	}
-	if (fs.existsSync(path.join(dir, `${name}.last.json`))) await test(`${name}: the MMU's events`, () => checkEvents(name));
+	if (fs.existsSync(path.join(dir, `${name}.last.json`))) {
+		await test(`${name}: the MMU's events`, () => checkEvents(name));
+		await test(`${name}: times and percentiles`, () => checkTimes(name));
+	}
 	await test(`${name}: readable without scripts`, () => checkWithoutScript(name));
 }
 await browser.close();

@@ -51,6 +51,8 @@ def mmu($mode; $r): # $r: counts by name
 	    sptes: { "4k": ($npf + 2 * $pf), "2m": ($npf / 40 | floor), "1g": 0 }, zap_all: 1, huge_splits: 0,
 	    spte_requests: null, tdp_changes: null, fast_attempts: null, nested: null };
 
+def of($ns; $part): if $ns == null then null else $ns * $part | floor end;
+
 def cr($r):
 	{ cr0: { read: ($r.READ_CR0 // 0), write: (($r.WRITE_CR0 // 0) + ($r.CR0_SEL_WRITE // 0)) },
 	  cr3: { read: ($r.READ_CR3 // 0), write: ($r.WRITE_CR3 // 0) },
@@ -74,8 +76,8 @@ def cr($r):
 	ended_ns: (if $look == $looks then ((60 + $seconds) * 1000000000 | floor) else null end),
 	state: (if $look == $looks then "ended" else "running" end), paging: { mode: $mode, nested: false },
 	exits: { total: ($reasons | map(.count) | add // 0), time_ns: $out, reasons: $reasons },
-	time: { guest_ns: ($t * 1000000000 * 0.6 | floor), kernel_ns: $out, vmm_ns: 0,
-		idle_ns: ($t * 1000000000 * 0.02 | floor), runqueue_ns: 0 },
+	time: { guest_ns: ($t * 1000000000 * 0.6 | floor), kernel_ns: of($out; 0.6), vmm_ns: of($out; 0.3),
+		idle_ns: ($t * 1000000000 * 0.02 | floor), runqueue_ns: of($out; 0.1) },
 	mmu: mmu($mode; $r), cr: cr($r), per_vcpu: [] } ],
     health: { slots_used: 1, slots_max: 1024, dropped: 0, missed: 0, unattributed: 0, unknown_reasons: 2, read_errors: 0 } }
 # jq 1.6 would print a date in ns as 1.79e+18.

@@ -209,7 +209,7 @@ static void usual(struct es_run *run, const char *label, enum es_paging paging)
 		es_sample_reason(&vm->counts, 0x400, 1462, 380000000);
 	es_sample_reason(&vm->counts, 0x72, 1118, 50000000);
 	es_sample_reason(&vm->counts, 0x6ff, 3, 900);
-	vm->counts.time.guest_ns = 5 * S;
+	vm->counts.time = (struct es_time){ 5 * S, 3 * S, S, S / 2, S / 2 };
 	vm->counts.mmu.faults.tdp = 6001;
 	vm->counts.cr[ES_CR3] = (struct es_cr_count){ .read = 5, .write = 17024 };
 	add_points(vm, 10);
@@ -419,8 +419,38 @@ static void times_that_nobody_took(void **state)
 	has(page, "no, counts only");
 	has_not(page, "data-time-ns");
 	has_not(page, "data-p50-ns");
+	has_not(page, "data-p999-ns");
+	has_not(page, "data-share");
 	has(page, "data-count=\"100\"");
 	clear_runs(&run, 1);
+}
+
+/* One run whose time is known, one of an older version, one that measured none. */
+static void parts_of_time(void **state)
+{
+	struct es_run runs[3];
+	_cleanup_free_ char *page = NULL;
+
+	(void)state;
+	usual(&runs[0], "whole", ES_PAGING_NPT);
+	usual(&runs[1], "old", ES_PAGING_NPT);
+	runs[1].vms[0].counts.time = (struct es_time){ 5 * S, ES_NONE, ES_NONE, S, ES_NONE };
+	new_run(&runs[2], "counts");
+	es_sample_reason(&add_vm(&runs[2], "guest1", ES_PAGING_NPT)->counts, 0x400, 100, ES_NONE);
+	page = page_of(runs, 3, ES_PER_SECOND, NULL);
+	has(page, "<title>whole: in the guest 50.0%, in the kernel (KVM) 30.0%, in the VMM 10.0%, waiting "
+		  "for a CPU "
+		  "5.0%, idle 5.0%</title>");
+	has(page, "<rect class=\"seg waiting\" x=\"90.0000%\" width=\"5.0000%\" height=\"18\" "
+		  "data-part=\"waiting\" "
+		  "data-side=\"whole\" data-raw=\"500000000\" data-value=\"0.050000000000000003\"/>");
+	/* 430000900 ns outside the guest, of 6.43 s; no part gets any of it. */
+	has(page, "data-part=\"rest\" data-side=\"old\" data-raw=\"430000900\"");
+	has_not(page, "data-part=\"kernel\" data-side=\"old\"");
+	has(page, "<td class=\"bar\"><span class=\"none\">not measured</span></td>");
+	has_not(page, "data-side=\"counts\" data-share");
+	has_not(page, "data-side=\"counts\" data-ns");
+	clear_runs(runs, 3);
 }
 
 static void no_time_at_all(void **state)
@@ -515,6 +545,7 @@ int main(void)
 		cmocka_unit_test(no_exits),
 		cmocka_unit_test(exits_that_nobody_counted),
 		cmocka_unit_test(times_that_nobody_took),
+		cmocka_unit_test(parts_of_time),
 		cmocka_unit_test(no_time_at_all),
 		cmocka_unit_test(numbers_near_the_end_of_their_range),
 		cmocka_unit_test(bars_follow_their_values),
