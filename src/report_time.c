@@ -14,7 +14,7 @@ static const struct {
 	[ES_TIME_GUEST] = { "guest", "in the guest" },
 	[ES_TIME_KERNEL] = { "kernel", "in the kernel (KVM)" },
 	[ES_TIME_VMM] = { "vmm", "in the VMM" },
-	[ES_TIME_WAITING] = { "waiting", "waiting for a CPU" },
+	[ES_TIME_RUNQUEUE] = { "waiting", "waiting for a CPU" },
 	[ES_TIME_IDLE] = { "idle", "idle" },
 	[ES_TIME_REST] = { "rest", "outside the guest, not told apart" },
 };

@@ -28,7 +28,8 @@ def exits($reasons):
 # ms of each second: guest, kernel, vmm, idle, waiting
 def time($t; $ms):
 	def n($v): if $v == null or ($times | not) then null else $v * 1000000 * $t end;
-	{ guest_ns: n($ms[0]), kernel_ns: n($ms[1]), vmm_ns: n($ms[2]), idle_ns: n($ms[3]), runqueue_ns: n($ms[4]) };
+	{ guest_ns: n($ms[0]), kernel_ns: n($ms[1]), vmm_ns: n($ms[2]), idle_ns: n($ms[3]), runqueue_ns: n($ms[4]),
+	  total_ns: (if $ms[1] == null then null else n($ms | map(. // 0) | add) end) };
 
 def vm($i; $name; $t; $per_vcpu; $reasons):
 	($per_vcpu | if length == 1 then .[0] else transpose | map(add) end) as $ms

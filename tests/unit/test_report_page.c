@@ -209,7 +209,12 @@ static void usual(struct es_run *run, const char *label, enum es_paging paging)
 		es_sample_reason(&vm->counts, 0x400, 1462, 380000000);
 	es_sample_reason(&vm->counts, 0x72, 1118, 50000000);
 	es_sample_reason(&vm->counts, 0x6ff, 3, 900);
-	vm->counts.time = (struct es_time){ 5 * S, 3 * S, S, S / 2, S / 2 };
+	vm->counts.time = (struct es_time){ .guest_ns = 5 * S,
+					    .kernel_ns = 3 * S,
+					    .vmm_ns = S,
+					    .runqueue_ns = S / 2,
+					    .idle_ns = S / 2,
+					    .total_ns = 10 * S };
 	vm->counts.mmu.faults.tdp = 6001;
 	vm->counts.cr[ES_CR3] = (struct es_cr_count){ .read = 5, .write = 17024 };
 	add_points(vm, 10);
@@ -434,7 +439,12 @@ static void parts_of_time(void **state)
 	(void)state;
 	usual(&runs[0], "whole", ES_PAGING_NPT);
 	usual(&runs[1], "old", ES_PAGING_NPT);
-	runs[1].vms[0].counts.time = (struct es_time){ 5 * S, ES_NONE, ES_NONE, S, ES_NONE };
+	runs[1].vms[0].counts.time = (struct es_time){ .guest_ns = 5 * S,
+						       .kernel_ns = ES_NONE,
+						       .vmm_ns = ES_NONE,
+						       .runqueue_ns = ES_NONE,
+						       .idle_ns = S,
+						       .total_ns = ES_NONE };
 	new_run(&runs[2], "counts");
 	es_sample_reason(&add_vm(&runs[2], "guest1", ES_PAGING_NPT)->counts, 0x400, 100, ES_NONE);
 	page = page_of(runs, 3, ES_PER_SECOND, NULL);
