@@ -215,6 +215,19 @@ static int sample(struct es_source *src, struct es_snapshot **out)
 	return 0;
 }
 
+static int look(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out)
+{
+	struct collector *c = to_collector(src);
+	int r = es_sampler_look(c->sampler, at, src->per_vcpu, out);
+
+	if (r)
+		return r;
+	(*out)->taken.interval_ns = ES_NONE;
+	fill_host(c, &(*out)->host);
+	fill_health(c, &(*out)->health);
+	return 0;
+}
+
 static void __attribute__((format(printf, 4, 5)))
 add_feature(struct es_status *st, const char *name, bool on, const char *fmt, ...)
 {
@@ -353,6 +366,7 @@ static void collector_free(struct es_source *src)
 
 static const struct es_source_ops collector_ops = {
 	.sample = sample,
+	.look = look,
 	.status = status,
 	.kernel = kernel,
 	.cost_on = cost_on,

@@ -139,6 +139,25 @@ static int read_active(struct es_sampler *sp, uint64_t now)
 	return r;
 }
 
+/* Of one VM; whether its vCPUs are at rest is left to the samples. */
+static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < vm->n_vcpus; i++) {
+		struct vcpu *v = vm->vcpus[i];
+
+		if (v->slot == NO_SLOT || v->place == NO_PLACE)
+			continue;
+		es_loader_read_threads(sp->loader, &v->slot, 1);
+		if (vm->silent || es_sampler_moved(sp, v))
+			v->settled = v->parking = false;
+		r = es_sampler_take(sp, vm, v, false, now);
+	}
+	vm->seen_ns = now;
+	return r;
+}
+
 int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, bool per_vcpu,
 		      struct es_snapshot **out)
 {
@@ -167,6 +186,44 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	sp->sampled_ns = now;
 	snap->taken.monotonic_ns = now;
 	snap->taken.realtime_ns = realtime;
+	*out = snap;
+	return 0;
+}
+
+static struct vm *vm_of(const struct es_sampler *sp, const struct es_vm *view)
+{
+	for (size_t i = 0; i < sp->n_vms; i++) {
+		if (sp->vms[i]->view == view)
+			return sp->vms[i];
+	}
+	return NULL;
+}
+
+int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool per_vcpu,
+		    struct es_snapshot **out)
+{
+	struct es_snapshot *snap = es_snapshot_new();
+	int r = snap ? 0 : -ENOMEM;
+
+	if (r)
+		return r;
+	snap->taken.monotonic_ns = es_monotonic_ns();
+	snap->taken.realtime_ns = es_clock_ns(CLOCK_REALTIME);
+	es_sampler_hear(sp, snap->taken.monotonic_ns);
+	for (size_t i = 0; !r && i < at->n_vms; i++) {
+		struct vm *vm = vm_of(sp, at->vms[i]);
+		struct es_vm *view;
+
+		r = vm && !vm->ending ? read_vm(sp, vm, snap->taken.monotonic_ns) : -ESRCH;
+		if (r)
+			break;
+		view = new_view(sp, vm, per_vcpu);
+		r = view ? es_snapshot_add(snap, view) : -ENOMEM;
+	}
+	if (r) {
+		es_snapshot_unref(snap);
+		return r;
+	}
 	*out = snap;
 	return 0;
 }

@@ -24,6 +24,12 @@ void es_sampler_free(struct es_sampler *sp);
 int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, bool per_vcpu,
 		      struct es_snapshot **out);
 
+/*
+ * Between two samples: these VMs of the last one alone, as they are now but for their states. 0; -ESRCH: one is not there any
+ * more, only a sample can tell; -ENOMEM.
+ */
+int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool per_vcpu,
+		    struct es_snapshot **out);
 /* When es_loader_events_fd() is readable: takes the announcements. Did a vCPU come or go? */
 bool es_sampler_listen(struct es_sampler *sp);
 /*

@@ -42,6 +42,7 @@ struct vm {
 	size_t n_vcpus, n_alive;
 	size_t n_vmm;		 /* of those alive: in user space, as far as is known */
 	size_t n_silent;	 /* of all: no exit seen, and this KVM reports none */
+	uint64_t seen_ns;	 /* when it was looked at alone, 0 = never */
 	struct es_counts counts; /* of all vCPUs: follows each of them as it is read */
 	bool ending;  /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
 	bool changed; /* since its view was made */

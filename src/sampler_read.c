@@ -137,6 +137,7 @@ static bool same_open(const struct es_open *a, const struct es_open *b)
 static bool take_time(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint64_t now)
 {
 	struct es_open was = v->counts.open;
+	uint64_t seen = vm->seen_ns > sp->sampled_ns ? vm->seen_ns : sp->sampled_ns;
 	struct es_time before;
 
 	if (!es_loader_latency(sp->loader) || v->counts.exits_unknown)
@@ -144,7 +145,7 @@ static bool take_time(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint
 	es_counts_advance(&vm->counts, now);
 	es_counts_advance(&v->counts, vm->counts.open.as_of_ns);
 	before = v->counts.time;
-	es_account_take(&v->account, &sp->look->slot, now, sp->sampled_ns);
+	es_account_take(&v->account, &sp->look->slot, now, seen);
 	es_account_show(&v->account, &v->counts);
 	es_counts_advance(&v->counts, vm->counts.open.as_of_ns);
 	for (unsigned int i = 0; i < ES_TIME_PARTS; i++)

@@ -21,6 +21,11 @@ struct es_service_ops {
 	/* 0, or negative errno with a line in err */
 	int (*detach)(void *ctx, char *err, size_t size);
 	int (*attach)(void *ctx, char *err, size_t size);
+	/*
+	 * Those VMs of the newest view as they are now, if that view is too old. 0, or negative errno: it must do, or a
+	 * sample. NULL: cannot.
+	 */
+	int (*look)(void *ctx, const struct es_snapshot *at, bool per_vcpu, struct es_snapshot **out);
 };
 
 /* Who asks, as the kernel told when they connected. */

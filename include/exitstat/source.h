@@ -17,6 +17,11 @@ struct es_source;
 struct es_source_ops {
 	/* The live VMs, and each VM that ended since the last call, once. 0 or negative errno. */
 	int (*sample)(struct es_source *src, struct es_snapshot **out);
+	/*
+	 * Those VMs of the last sample alone, as they are now. NULL: this source cannot. 0 or negative errno; -ESRCH: only
+	 * a sample can tell.
+	 */
+	int (*look)(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out);
 	/* Fills what the source knows; the daemon fills the rest. */
 	void (*status)(struct es_source *src, struct es_status *st);
 	/*

@@ -98,7 +98,8 @@ struct es_slot *fake_begin(struct es_loader *l, uint32_t slot, uint64_t kvm, uin
 {
 	struct es_slot *s = &l->slots[slot];
 
-	memset(s, 0, sizeof(*s));
+	if (s->kvm) /* or it is zero, and perhaps not in memory yet */
+		memset(s, 0, sizeof(*s));
 	s->kvm = kvm;
 	s->vcpu = kvm + vcpu_id + 1;
 	s->vcpu_id = vcpu_id;

@@ -34,6 +34,8 @@ struct es_slot *begin(uint32_t slot, uint64_t kvm, uint32_t vcpu_id, uint64_t bo
 		      uint64_t count);
 void end(uint32_t slot, uint64_t when);
 struct es_snapshot *sample(void);
+/* The VMs' counts are the sums of their vCPUs', of those that have them. */
+void check_sums(const struct es_snapshot *s);
 /* The time of VM i as of the snapshot; of a snapshot's first VM. */
 struct es_time time_at(const struct es_snapshot *s, size_t i);
 struct es_time sample_time(void);

@@ -2,6 +2,8 @@
 /* vCPUs at rest cost nothing, and nothing of them is lost. */
 #include "sampler_fixture.h"
 
+#include <errno.h>
+
 /* --- at rest --- */
 
 static void idle_vcpus_are_not_looked_at(void **state)
@@ -154,6 +156,106 @@ static void detached_and_attached_again(void **state)
 	slot->since_ns += SEC;
 	fake_act(&loader, slot, ES_STATE_GUEST);
 	assert_int_equal(sample_time().idle_ns, 11 * SEC);
+}
+
+/* --- one VM alone --- */
+
+static void one_vm_alone(void **state)
+{
+	struct es_slot *a = in_state(ES_STATE_IDLE, 10 * SEC), *b = begin(1, 0x2000, 0, 6, CPUID, 1);
+	struct es_snapshot *all, *one, *which, *later;
+
+	(void)state;
+	b->state = ES_STATE_IDLE;
+	rest();
+	all = sample();
+	which = es_snapshot_select(all, all->vms[0]->id);
+	assert_int_equal(which->n_vms, 1);
+	a->cells[1].count = 5;
+	a->time_ns[ES_STATE_IDLE] = 10 * SEC;
+	a->since_ns += 10 * SEC;
+	fake_act(&loader, a, ES_STATE_KERNEL);
+	b->cells[1].count = 9;
+	fake_act(&loader, b, ES_STATE_KERNEL);
+	assert_int_equal(es_sampler_look(sampler, which, true, &one), 0);
+	assert_int_equal(one->n_vms, 1);
+	check_sums(one);
+	assert_int_equal(es_exits_total(&one->vms[0]->counts), 5);
+	assert_int_equal(es_exits_total(&all->vms[0]->counts), 1);
+	later = sample();
+	assert_int_equal(es_exits_total(&later->vms[0]->counts), 5);
+	assert_int_equal(es_exits_total(&later->vms[1]->counts), 9);
+	for (unsigned int i = 0; i < ES_TIME_PARTS; i++) {
+		struct es_time t[3] = { time_at(all, 0), time_at(one, 0), time_at(later, 0) };
+
+		assert_true(ES_U64S(t[0])[i] <= ES_U64S(t[1])[i]);
+		assert_true(ES_U64S(t[1])[i] <= ES_U64S(t[2])[i]);
+	}
+	es_snapshot_unref(one);
+	/* Its view is another one by now: only a sample can tell what became of it. */
+	assert_int_equal(es_sampler_look(sampler, which, true, &one), -ESRCH);
+	end(0, es_monotonic_ns());
+	es_snapshot_unref(which);
+	which = es_snapshot_select(later, later->vms[0]->id);
+	assert_int_equal(es_sampler_look(sampler, which, false, &one), 0);
+	assert_int_equal(one->vms[0]->state, ES_VM_RUNNING);
+	es_snapshot_unref(one);
+	es_snapshot_unref(which);
+	es_snapshot_unref(all);
+	all = sample();
+	assert_int_equal(all->vms[0]->state, ES_VM_ENDED);
+	es_snapshot_unref(all);
+	es_snapshot_unref(later);
+	/* At rest again as if nobody had looked. */
+	fake_act(&loader, b, ES_STATE_IDLE);
+	rest();
+	es_snapshot_unref(sample());
+	assert_int_equal(es_sampler_visited(sampler), 0);
+}
+
+/* --- many --- */
+
+#define MANY 16000
+#define BUSY 10
+
+static size_t visited_when(unsigned int busy, unsigned int round)
+{
+	struct es_snapshot *s;
+
+	for (unsigned int i = 0; i < busy; i++) {
+		struct es_slot *slot = &loader.slots[i * (MANY / BUSY) + round];
+
+		slot->cells[1].count++;
+		fake_act(&loader, slot, ES_STATE_IDLE);
+	}
+	s = sample();
+	assert_int_equal(s->n_vms, MANY / 4);
+	es_snapshot_unref(s);
+	return es_sampler_visited(sampler);
+}
+
+/* What a sample costs goes with the vCPUs that ran since the last one, not with the slots. */
+static void cost_goes_with_busy_vcpus(void **state)
+{
+	(void)state;
+	es_sampler_free(sampler);
+	fake_loader_clear(&loader);
+	assert_int_equal(fake_loader_init(&loader, MANY), 0);
+	sampler = es_sampler_new(&loader, "/proc");
+	per_vcpu = false;
+	for (uint32_t i = 0; i < MANY; i++)
+		fake_begin(&loader, i, 0x1000 + i / 4 * 16, i % 4, i + 1, CPUID, 1)->state = ES_STATE_IDLE;
+	es_snapshot_unref(sample());
+	assert_int_equal(es_sampler_visited(sampler), MANY);
+	rest();
+	assert_int_equal(visited_when(0, 0), 0);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(visited_when(BUSY, 0), BUSY);
+	/* Others each time: each of them is looked at until it is parked again, the second time after. */
+	for (unsigned int i = 1; i < 10; i++)
+		assert_true(visited_when(BUSY, i) <= 3 * BUSY);
+	rest();
+	assert_int_equal(visited_when(0, 0), 0);
 }
 
 /* --- paused --- */
@@ -319,6 +421,7 @@ static void check_model(const struct model *m, const struct es_snapshot *s)
 static void random_lives(void **state)
 {
 	struct model m[SLOTS] = { 0 };
+	struct es_snapshot *last = NULL;
 	uint64_t seed = 5, vms = 0;
 	unsigned int ended = 0, told = 0;
 
@@ -357,9 +460,22 @@ static void random_lives(void **state)
 				told += s->vms[v]->state == ES_VM_ENDED;
 			check_model(m, s);
 			assert_int_equal(told, ended);
-			es_snapshot_unref(s);
+			es_snapshot_unref(last);
+			last = s;
+		} else if (what > 60 && last && last->n_vms) {
+			struct es_snapshot *which = es_snapshot_select(
+						   last, last->vms[next(&seed) % last->n_vms]->id),
+					   *one;
+
+			if (!es_sampler_look(sampler, which, true, &one)) {
+				check_sums(one);
+				time_at(one, 0);
+				es_snapshot_unref(one);
+			}
+			es_snapshot_unref(which);
 		}
 	}
+	es_snapshot_unref(last);
 	assert_true(ended > 10);
 }
 
@@ -371,6 +487,8 @@ int main(void)
 		TEST(wiped_mark_is_noticed),
 		TEST(lost_announcements_are_made_up_for),
 		TEST(detached_and_attached_again),
+		TEST(one_vm_alone),
+		TEST(cost_goes_with_busy_vcpus),
 		TEST(paused_is_told_by_proc),
 		TEST(random_lives),
 	};

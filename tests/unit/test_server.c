@@ -94,7 +94,7 @@ static int no_kernel(void *ctx, bool all, uint32_t uid, struct es_kernel_report 
 	return 0;
 }
 
-static const struct es_service_ops ops = { no_refresh, burn, no_kernel, no_switch, no_switch };
+static const struct es_service_ops ops = { no_refresh, burn, no_kernel, no_switch, no_switch, NULL };
 
 /* The kernel's statistics are on while the writing end of a pipe is open. */
 static int cost_on(void *ctx, char why[ES_COST_WHY])

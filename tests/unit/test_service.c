@@ -33,6 +33,8 @@ static struct fake {
 	int result, cost_result;
 	bool per_vcpu; /* asked for by the last refresh */
 	bool kernel;   /* KVM is patched */
+	bool looks;    /* VMs can be looked at alone */
+	unsigned int looked, looked_at;
 	unsigned int compared;
 	struct es_peer compared_for;
 } fake;
@@ -99,7 +101,31 @@ static int fake_detach(void *ctx, char *err, size_t size)
 	return ((struct fake *)ctx)->result;
 }
 
-static const struct es_service_ops ops = { fake_refresh, fake_status, fake_kernel, fake_detach, fake_detach };
+/* Another exit since the view was made. */
+static int fake_look(void *ctx, const struct es_snapshot *at, bool per_vcpu, struct es_snapshot **out)
+{
+	struct es_snapshot *s = es_snapshot_new();
+
+	(void)ctx, (void)per_vcpu;
+	fake.looked++;
+	fake.looked_at = (unsigned int)at->n_vms;
+	if (!fake.looks) {
+		es_snapshot_unref(s);
+		return -EAGAIN;
+	}
+	for (size_t i = 0; i < at->n_vms; i++) {
+		struct es_vm *vm = es_vm_new(at->vms[i]->id, at->vms[i]->name);
+
+		es_counts_reason(&vm->counts, 0x72)->count = es_exits_total(&at->vms[i]->counts) + 1;
+		es_snapshot_add(s, vm);
+	}
+	*out = s;
+	return 0;
+}
+
+static const struct es_service_ops ops = {
+	fake_refresh, fake_status, fake_kernel, fake_detach, fake_detach, fake_look,
+};
 
 static int fake_cost_on(void *ctx, char why[ES_COST_WHY])
 {
@@ -589,6 +615,46 @@ static void the_cost_is_not_for_all(void **state)
 	}
 }
 
+static json_int_t exits_of(const char *line)
+{
+	json_t *a = ask(&root, line);
+	json_int_t n;
+
+	assert_int_equal(
+		json_unpack(a, "{s{s{s[{s{s:I}}]}}}", "parameters", "snapshot", "vms", "exits", "total", &n),
+		0);
+	json_decref(a);
+	return n;
+}
+
+/* Who asks for one VM of thousands does not wait for a sample of all. */
+static void few_vms_are_looked_at_alone(void **state)
+{
+	(void)state;
+	put(1, 10);
+	put(2, 10);
+	fake.looks = true;
+	assert_int_equal(exits_of(ARGS("\"vm\":\"web\"")), 11);
+	assert_int_equal(fake.looked_at, 1);
+	assert_int_equal(exits_of(ARGS("\"vm\":\"*b\"")), 11);
+	assert_int_equal(fake.looked_at, 2);
+	assert_int_equal(fake.refreshed, 0);
+	/* Only those that the peer may see. */
+	expect_vms(&alice, ARGS("\"vm\":\"*b\""), "web");
+	assert_int_equal(fake.looked_at, 1);
+	/* All of them, an interval, one that is not there: as ever. */
+	fake.looked = 0;
+	assert_int_equal(exits_of(SNAPSHOT), 10);
+	expect_vms(&root, ARGS("\"vm\":\"web\",\"last_interval\":true"), "web");
+	expect_error(&root, ARGS("\"vm\":\"wep\""), "exitstat.NoSuchVM", "vm", "wep");
+	assert_int_equal(fake.looked, 0);
+	/* It ended, or the view is new enough. */
+	fake.looks = false;
+	assert_int_equal(exits_of(ARGS("\"vm\":\"web\"")), 10);
+	assert_int_equal(fake.looked, 1);
+	assert_int_equal(fake.refreshed, 3);
+}
+
 static void nothing_sampled_yet(void **state)
 {
 	(void)state;
@@ -611,6 +677,7 @@ int main(void)
 		TEST(answers_are_shared),
 		TEST(only_root_detaches),
 		TEST(info_and_status),
+		TEST(few_vms_are_looked_at_alone),
 		TEST(nothing_sampled_yet),
 		TEST(status_compares_with_the_kernel),
 		TEST(the_kernel_is_asked_for_the_peer),
