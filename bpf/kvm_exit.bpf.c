@@ -454,6 +454,7 @@ int BPF_PROG(kvm_userspace_exit)
 SEC("raw_tp")
 int note_layout(void *ctx)
 {
+	struct task_struct *task = NULL;
 	struct kvm_vcpu *vcpu = NULL;
 	struct es_kvm_layout l = { 0 };
 	__u32 key = 0;
@@ -470,6 +471,7 @@ int note_layout(void *ctx)
 		l.blocking = bpf_core_field_offset(vcpu->stat.generic.blocking);
 	if (bpf_core_field_exists(vcpu->arch.mp_state))
 		l.mp_state = bpf_core_field_offset(vcpu->arch.mp_state);
+	l.run_delay = bpf_core_field_exists(task->sched_info.run_delay);
 	bpf_map_update_elem(&layout, &key, &l, BPF_ANY);
 	return 0;
 }

@@ -260,6 +260,10 @@ static void add_features(struct collector *c, struct es_status *st)
 	add_feature(st, "latency", on && latency,
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
+	add_feature(st, "waiting", on && latency && es_loader_waits(c->loader), "%s",
+		    es_loader_waits(c->loader)
+			    ? "sched_info.run_delay of the vCPUs' threads"
+			    : "no CONFIG_SCHED_INFO: waits for a CPU are in the state they fall in");
 	es_loader_mmu_explain(c->loader, mmu, sizeof(mmu));
 	add_feature(st, "mmu", es_loader_mmu_attached(c->loader), "%s", mmu);
 	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",

@@ -26,7 +26,7 @@ struct es_loader {
 	struct es_slot *slots;
 	size_t slots_bytes;
 	unsigned int n_slots;
-	bool latency;
+	bool latency, waits;
 	enum es_mmu_mode mmu_mode;
 	struct es_mmu_programs *mmu;	 /* NULL: not attached */
 	struct es_mmu_measured measured; /* also by programs that are gone: what they counted stands */
@@ -226,6 +226,7 @@ static int learn_layout(struct es_loader *l, struct kvm_exit *e)
 		return -errno;
 	if (l->mmu_mode == ES_MMU_OFF)
 		memset(layout.pf, 0, sizeof(layout.pf));
+	l->waits = layout.run_delay;
 	return bpf_map_update_elem(fd, &key, &layout, BPF_ANY) ? -errno : 0;
 }
 
@@ -398,6 +399,11 @@ uint64_t es_loader_epoch(const struct es_loader *l)
 bool es_loader_latency(const struct es_loader *l)
 {
 	return l->latency;
+}
+
+bool es_loader_waits(const struct es_loader *l)
+{
+	return l->waits;
 }
 
 struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)

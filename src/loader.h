@@ -60,6 +60,8 @@ bool es_loader_attached(const struct es_loader *l);
 /* Another number after each of these: what was announced may be incomplete, and open intervals were closed. */
 uint64_t es_loader_epoch(const struct es_loader *l);
 bool es_loader_latency(const struct es_loader *l);
+/* Does this kernel tell how long threads wait for a CPU? As of the last attach. */
+bool es_loader_waits(const struct es_loader *l);
 
 /* The slots, mapped; n of them. */
 struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n);

@@ -81,7 +81,11 @@ static struct es_vm *new_view(const struct es_sampler *sp, const struct vm *vm, 
 		struct es_vcpu *v = es_vm_add_vcpu(view, vm->vcpus[i]->vcpu_id);
 
 		r = v ? es_sampler_counts(sp, vm->vcpus[i], &v->counts) : -ENOMEM;
+		if (!r && vm->no_waits)
+			v->counts.time.runqueue_ns = ES_NONE;
 	}
+	if (vm->no_waits)
+		view->counts.time.runqueue_ns = ES_NONE;
 	if (r) {
 		es_vm_unref(view);
 		return NULL;

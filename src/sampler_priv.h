@@ -44,10 +44,11 @@ struct vm {
 	size_t n_silent;	 /* of all: no exit seen, and this KVM reports none */
 	uint64_t seen_ns;	 /* when it was looked at alone, 0 = never */
 	struct es_counts counts; /* of all vCPUs: follows each of them as it is read */
-	bool ending;  /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
-	bool changed; /* since its view was made */
-	bool nested;  /* a vCPU of it ran guests itself, whose tables KVM shadowed */
-	bool silent;  /* of a KVM that reports no exits */
+	bool ending;   /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
+	bool changed;  /* since its view was made */
+	bool nested;   /* a vCPU of it ran guests itself, whose tables KVM shadowed */
+	bool silent;   /* of a KVM that reports no exits */
+	bool no_waits; /* on a kernel that does not tell how long threads wait for a CPU */
 	enum es_vm_state state;
 	struct es_vm *view;	       /* as in the last snapshot */
 	struct es_kernel_track *track; /* NULL: never compared with the kernel's counters */

@@ -232,6 +232,7 @@ static struct vm *new_vm(struct es_sampler *sp, uint32_t slot, const struct es_k
 	vm->ended_ns = ES_NONE;
 	vm->paging = es_kvm_host_paging(host);
 	vm->silent = host->pvm && !host->vendor;
+	vm->no_waits = !es_loader_waits(sp->loader);
 	vm->next = *bucket_of(sp, vm->kvm);
 	*bucket_of(sp, vm->kvm) = vm;
 	sp->vms[sp->n_vms++] = vm;

@@ -129,6 +129,7 @@ struct es_kvm_layout {
 	__u32 pf[ES_PFS];
 	__u32 blocking;		/* stat.generic.blocking */
 	__u32 mp_state;		/* arch.mp_state */
+	__u32 run_delay;	/* 1: this kernel counts how long threads wait for a CPU (CONFIG_SCHED_INFO) */
 };
 
 #define ES_PROCESS_ONE	(1ull << 32)	/* one VM, in the map "processes": see bpf/maps.h */

@@ -353,6 +353,23 @@ static void under_shadow_paging_nothing_is_nested(void **state)
 	es_snapshot_unref(s);
 }
 
+/* What a kernel does not tell is not shown as 0, nor taken out of the other parts. */
+static void waits_may_be_unknown(void **state)
+{
+	struct es_slot *slot;
+	struct es_snapshot *s;
+
+	(void)state;
+	loader.waits = false;
+	slot = begin(0, 0x1000, 0, 5, CPUID, 1);
+	slot->first_ns = slot->born_ns;
+	slot->time_ns[ES_STATE_GUEST] = 40;
+	s = sample();
+	assert_int_equal(s->vms[0]->counts.time.runqueue_ns, ES_NONE);
+	assert_int_not_equal(s->vms[0]->counts.time.guest_ns, ES_NONE);
+	es_snapshot_unref(s);
+}
+
 static void ept_misconfig_is_device_memory(void **state)
 {
 	struct es_slot *slot = begin(0, 0x1000, 0, 5, 49, 6);
@@ -440,6 +457,7 @@ int main(void)
 		TEST(svm_counts_control_registers_by_code),
 		TEST(nested_shadowing_stands_apart),
 		TEST(under_shadow_paging_nothing_is_nested),
+		TEST(waits_may_be_unknown),
 		TEST(ept_misconfig_is_device_memory),
 		TEST(page_faults_of_vmx_are_a_flag),
 		TEST(kvm_without_exits_has_no_total),
