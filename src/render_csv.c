@@ -102,6 +102,7 @@ FIELD(kernel, es_csv_u64(f, r->time->kernel_ns))
 FIELD(vmm, es_csv_u64(f, r->time->vmm_ns))
 FIELD(idle, es_csv_u64(f, r->time->idle_ns))
 FIELD(runqueue, es_csv_u64(f, r->time->runqueue_ns))
+FIELD(whole, es_csv_u64(f, r->time->total_ns))
 FIELD(event, put_word(f, r->event))
 FIELD(event_count, es_csv_u64(f, r->count))
 
@@ -131,8 +132,13 @@ static const struct csv_field event_fields[] = {
 	{ 0 },
 };
 static const struct csv_field time_fields[] = {
-	{ "guest_ns", put_guest }, { "kernel_ns", put_kernel },	    { "vmm_ns", put_vmm },
-	{ "idle_ns", put_idle },   { "runqueue_ns", put_runqueue }, { 0 },
+	{ "guest_ns", put_guest },
+	{ "kernel_ns", put_kernel },
+	{ "vmm_ns", put_vmm },
+	{ "idle_ns", put_idle },
+	{ "runqueue_ns", put_runqueue },
+	{ "total_ns", put_whole },
+	{ 0 },
 };
 static const struct csv_field bucket_fields[] = {
 	{ "reason", put_name },

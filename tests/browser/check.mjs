@@ -404,7 +404,7 @@ async function checkTimes(name) {
 	const [vm] = JSON.parse(fs.readFileSync(path.join(dir, `${name}.last.json`), "utf8")).vms;
 	const { context, page } = await open(name, views[0]);
 	const { bars: [bar], cells: shown } = await page.evaluate(spent);
-	const whole = Object.values(vm.time).reduce((a, b) => a + b);
+	const whole = vm.time.total_ns;
 	let sum = 0;
 	for (const [part, key] of Object.entries(keys)) {
 		const [share, ns] = shown.filter((c) => c.part === part);

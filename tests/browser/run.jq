@@ -76,8 +76,9 @@ def cr($r):
 	ended_ns: (if $look == $looks then ((60 + $seconds) * 1000000000 | floor) else null end),
 	state: (if $look == $looks then "ended" else "running" end), paging: { mode: $mode, nested: false },
 	exits: { total: ($reasons | map(.count) | add // 0), time_ns: $out, reasons: $reasons },
-	time: { guest_ns: ($t * 1000000000 * 0.6 | floor), kernel_ns: of($out; 0.6), vmm_ns: of($out; 0.3),
-		idle_ns: ($t * 1000000000 * 0.02 | floor), runqueue_ns: of($out; 0.1) },
+	time: ({ guest_ns: ($t * 1000000000 * 0.6 | floor), kernel_ns: of($out; 0.6), vmm_ns: of($out; 0.3),
+		idle_ns: ($t * 1000000000 * 0.02 | floor), runqueue_ns: of($out; 0.1), total_ns: null }
+		| .total_ns = (if $out == null then null else (del(.total_ns) | add) end)),
 	mmu: mmu($mode; $r), cr: cr($r), per_vcpu: [] } ],
     health: { slots_used: 1, slots_max: 1024, dropped: 0, missed: 0, unattributed: 0, unknown_reasons: 2, read_errors: 0 } }
 # jq 1.6 would print a date in ns as 1.79e+18.

@@ -67,9 +67,9 @@ teardown() {
 	run -0 "$exitstat" snapshot --time --vm idle4
 	[[ $output != *"all VMs"* ]]
 	run -0 "$exitstat" snapshot --time --format csv
-	[[ ${lines[0]} == *",vcpu_id,guest_ns,kernel_ns,vmm_ns,idle_ns,runqueue_ns" ]]
+	[[ ${lines[0]} == *",vcpu_id,guest_ns,kernel_ns,vmm_ns,idle_ns,runqueue_ns,total_ns" ]]
 	[ "${#lines[@]}" -eq 7 ]
-	[[ ${lines[5]} == *,old5,vm-5,*,,[0-9]*,,,[0-9]*, ]]
+	[[ ${lines[5]} == *,old5,vm-5,*,,[0-9]*,,,[0-9]*,, ]]
 	run -0 "$exitstat" snapshot --time --format csv --per-vcpu --vm busy1
 	[ "$(cut -d, -f12 <<<"$output" | tr '\n' ' ')" = "vcpu_id 0 1 " ]
 }
@@ -104,7 +104,7 @@ teardown() {
 	run -0 "$exitstat" top --batch -n 1 --time
 	[ "${lines[1]}" = "Times are not measured with exitstatd --no-latency; restart it without that." ]
 	run -0 "$exitstat" snapshot --time --format csv
-	[[ ${lines[1]} == *,,,,, ]]
+	[[ ${lines[1]} == *,,,,,, ]]
 	top 80 24 -- --time
 	shows '^Times are not measured with exitstatd --no-latency; restart it without that\.$'
 	shows '^busy1 +2 +- +- +- +- +- +not measured$'

@@ -50,7 +50,9 @@ static struct es_snapshot *with_times(uint64_t seconds)
 		for (size_t k = 0; k < 5; k++) {
 			ES_U64S(guest1->vcpus[i].counts.time)[k] = ms[i][k] * MS * seconds;
 			ES_U64S(guest1->counts.time)[k] += ms[i][k] * MS * seconds;
+			guest1->vcpus[i].counts.time.total_ns = 1000 * MS * seconds;
 		}
+	guest1->counts.time.total_ns = 2000 * MS * seconds;
 	s->vms[1]->counts.time.guest_ns = 250 * MS * seconds;
 	s->vms[1]->counts.time.idle_ns = 500 * MS * seconds;
 	s->taken.monotonic_ns += seconds * 1000 * MS;
