@@ -322,6 +322,9 @@ static int kernel(struct es_source *src, bool all, uint32_t uid, struct es_kerne
 	reconcile(c);
 	ask.off = not_comparable(c);
 	*out = es_kernel_compare_run(c->kernel, c->sampler, &c->host, &ask);
+	/* It may have heard of what nobody will tell again. */
+	if (es_sampler_listen(c->sampler))
+		src->changed(src->ctx);
 	return *out ? 0 : -ENOMEM;
 }
 

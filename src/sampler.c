@@ -151,8 +151,8 @@ static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 	for (size_t i = 0; !r && i < vm->n_vcpus; i++) {
 		struct vcpu *v = vm->vcpus[i];
 
-		if (v->slot == NO_SLOT || v->place == NO_PLACE)
-			continue;
+		if (v->slot == NO_SLOT || (v->place == NO_PLACE && !es_sampler_moved(sp, v)))
+			continue; /* gone, or parked and not woken */
 		es_loader_read_threads(sp->loader, &v->slot, 1);
 		if (vm->silent || es_sampler_moved(sp, v))
 			v->settled = v->parking = false;
@@ -188,6 +188,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 	es_sampler_park(sp);
 	es_sampler_drop_ended(sp);
 	sp->sampled_ns = now;
+	sp->news = false;
 	snap->taken.monotonic_ns = now;
 	snap->taken.realtime_ns = realtime;
 	*out = snap;
@@ -213,7 +214,6 @@ int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool pe
 		return r;
 	snap->taken.monotonic_ns = es_monotonic_ns();
 	snap->taken.realtime_ns = es_clock_ns(CLOCK_REALTIME);
-	es_sampler_hear(sp, snap->taken.monotonic_ns);
 	for (size_t i = 0; !r && i < at->n_vms; i++) {
 		struct vm *vm = vm_of(sp, at->vms[i]);
 		struct es_vm *view;
@@ -234,7 +234,8 @@ int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool pe
 
 bool es_sampler_listen(struct es_sampler *sp)
 {
-	return es_sampler_hear(sp, es_monotonic_ns());
+	es_sampler_hear(sp, es_monotonic_ns());
+	return sp->news;
 }
 
 /* --- what is known of it all --- */

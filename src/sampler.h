@@ -30,7 +30,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
  */
 int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool per_vcpu,
 		    struct es_snapshot **out);
-/* When es_loader_events_fd() is readable: takes the announcements. Did a vCPU come or go? */
+/* When es_loader_events_fd() is readable: takes the announcements. Did a vCPU come or go since the last sample? */
 bool es_sampler_listen(struct es_sampler *sp);
 /*
  * Between two samples: takes in vCPUs that came and went since the last one. Nothing is

@@ -89,6 +89,7 @@ struct es_sampler {
 	struct vm **vms, **by_kvm;
 	size_t n_vms, cap_vms, mask; /* mask: of the hash */
 	size_t n_paused, turn;	     /* VMs at the last sample; samples since the start */
+	bool news;		     /* a vCPU came or went since the last sample */
 	bool over;		     /* VMs ended: to be forgotten */
 	uint64_t unknown_reasons;
 	uint64_t sampled_ns; /* the time of the last sample */
@@ -99,8 +100,8 @@ struct es_sampler {
 
 /* --- sampler_slots.c: who comes and goes --- */
 
-/* Takes announcements, and where those may be incomplete looks at all slots. Did a vCPU come or go? */
-bool es_sampler_hear(struct es_sampler *sp, uint64_t now);
+/* Takes announcements, and where those may be incomplete looks at all slots. */
+void es_sampler_hear(struct es_sampler *sp, uint64_t now);
 /* Beginnings and ends that are known. 0 or -ENOMEM: then it can be called again. */
 int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *host, uint64_t now);
 /* A sample looks at it, or no more. */

@@ -49,19 +49,13 @@ static void suspect(struct es_sampler *sp, uint32_t slot)
 	sp->pending[sp->n_pending++] = slot;
 }
 
-struct heard {
-	struct es_sampler *sp;
-	bool changed;
-};
-
 static void on_announced(void *ctx, enum es_event_type type, uint32_t slot)
 {
-	struct heard *heard = ctx;
-	struct es_sampler *sp = heard->sp;
+	struct es_sampler *sp = ctx;
 
 	if (type != ES_EVENT_BUSY) {
 		suspect(sp, slot);
-		heard->changed = true;
+		sp->news = true;
 	} else if (sp->owner[slot].vcpu) {
 		es_sampler_activate(sp, sp->owner[slot].vcpu);
 	}
@@ -97,18 +91,15 @@ static bool must_scan(struct es_sampler *sp, uint64_t now)
 	return must;
 }
 
-bool es_sampler_hear(struct es_sampler *sp, uint64_t now)
+void es_sampler_hear(struct es_sampler *sp, uint64_t now)
 {
-	struct heard heard = { sp, false };
-
-	es_loader_events_drain(sp->loader, on_announced, &heard);
+	es_loader_events_drain(sp->loader, on_announced, sp);
 	/* Afterwards: what could not be announced before something that was is then known, too. */
 	if (must_scan(sp, now)) {
 		for (uint32_t i = 0; i < sp->n_slots; i++)
 			scan_slot(sp, i);
 		sp->scanned_ns = now;
 	}
-	return heard.changed;
 }
 
 /*
