@@ -36,6 +36,12 @@ static bool thread_waits(const char *proc, uint32_t pid, uint32_t tid)
 	return nr != NR_IOCTL || request != NR_KVM_RUN;
 }
 
+/* Since when it is in its state, as far as is known: counts only, the slots hold no times. */
+static uint64_t since(const struct vcpu *v)
+{
+	return v->since_ns ? v->since_ns : v->seq_ns;
+}
+
 /*
  * Paused: every vCPU went back to the VMM a while ago and its thread does not run
  * the guest. The slots tell that for nothing; /proc is asked only when they do, as
@@ -48,7 +54,7 @@ static bool is_paused(const struct es_sampler *sp, const struct vm *vm, uint64_t
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu *v = vm->vcpus[i];
 
-		if (v->slot != NO_SLOT && now < v->since_ns + PAUSED_NS)
+		if (v->slot != NO_SLOT && now < since(v) + PAUSED_NS)
 			return false;
 	}
 	for (size_t i = 0; i < vm->n_vcpus; i++) {

@@ -304,10 +304,42 @@ static enum es_vm_state sample_state(void)
 	return state;
 }
 
+static void remove_proc(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", proc);
+	assert_int_equal(system(command), 0);
+}
+
+/* Counts only, a slot holds no times: a thread that is in user space for a moment is no paused VM there either. */
+static void no_pause_at_once_without_times(void **state)
+{
+	struct timespec a_second = { .tv_sec = 1, .tv_nsec = 1000000 };
+	struct es_slot *a;
+
+	(void)state;
+	loader.latency = false;
+	make_proc();
+	es_sampler_free(sampler);
+	sampler = es_sampler_new(&loader, proc);
+	a = begin(0, 0x1000, 0, 5, CPUID, 1);
+	a->tgid = PID;
+	a->tid = 1;
+	set_thread(1, false);
+	a->state = ES_STATE_VMM;
+	assert_int_equal(sample_state(), ES_VM_RUNNING);
+	nanosleep(&a_second, NULL);
+	fake_act(&loader, a, ES_STATE_VMM);
+	assert_int_equal(sample_state(), ES_VM_RUNNING); /* it came back just now */
+	nanosleep(&a_second, NULL);
+	assert_int_equal(sample_state(), ES_VM_PAUSED);
+	remove_proc();
+}
+
 static void paused_is_told_by_proc(void **state)
 {
 	struct es_slot *a, *b;
-	char command[128];
 
 	(void)state;
 	make_proc();
@@ -346,8 +378,7 @@ static void paused_is_told_by_proc(void **state)
 	rest();
 	assert_int_equal(sample_state(), ES_VM_RUNNING);
 	assert_int_equal(es_sampler_visited(sampler), 0);
-	snprintf(command, sizeof(command), "rm -r %s", proc);
-	assert_int_equal(system(command), 0);
+	remove_proc();
 }
 
 /* --- everything at once --- */
@@ -490,6 +521,7 @@ int main(void)
 		TEST(one_vm_alone),
 		TEST(cost_goes_with_busy_vcpus),
 		TEST(paused_is_told_by_proc),
+		TEST(no_pause_at_once_without_times),
 		TEST(random_lives),
 	};
 
