@@ -110,12 +110,15 @@ static __always_inline void read_pf(__u64 *pf, __u64 vcpu)
 	}
 }
 
-/* The slots tell all. That a slot is busy can wait for the next sample; the others wake user space. */
+/*
+ * The slots tell all. That a slot is busy can wait for the next sample; the others wake user space, which by
+ * default the kernel does only for a reader that has read all before: not when some slot is busy already.
+ */
 static __noinline int announce(__u32 type, __u32 slot)
 {
 	struct es_event ev = { .type = type, .slot = slot };
 
-	if (bpf_ringbuf_output(&events, &ev, sizeof(ev), type == ES_EVENT_BUSY ? BPF_RB_NO_WAKEUP : 0))
+	if (bpf_ringbuf_output(&events, &ev, sizeof(ev), type == ES_EVENT_BUSY ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP))
 		count_health(ES_HEALTH_RING_FULL);
 	return 0;
 }
