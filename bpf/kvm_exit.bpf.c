@@ -233,10 +233,12 @@ static __noinline int leave_unmeasured(struct es_slot *slot)
 static __always_inline void leave_guest(struct es_slot *slot, __u32 isa, __u64 now, bool halt)
 {
 	/* VMX fires kvm_exit before the thread can be preempted, SVM does from 6.12 on. */
-	if (slot->state == ES_STATE_GUEST && (isa == ISA_VMX || slot->run_delay_ns == run_delay()))
+	if (slot->state == ES_STATE_GUEST && (isa == ISA_VMX || slot->run_delay_ns == run_delay())) {
 		slot->time_ns[ES_STATE_GUEST] += now - slot->since_ns;
-	else
+	} else {
 		leave_state(slot, now);
+		slot->exit_ns = 0; /* of an exit whose end was missed */
+	}
 	slot->since_ns = now;
 	slot->state = halt ? ES_STATE_IDLE : ES_STATE_KERNEL;
 }
@@ -439,6 +441,9 @@ int BPF_PROG(kvm_userspace_exit)
 	if (latency) {
 		__u64 now = bpf_ktime_get_ns();
 
+		/* The entry failed, for which VMX fires no kvm_exit: the exit before it is over already. */
+		if ((slot->state & ES_STATE_MASK) == ES_STATE_GUEST)
+			slot->cell = ES_CELL_NONE;
 		slot->exit_ns += leave_state(slot, now);
 		slot->since_ns = now;
 	} else {

@@ -350,9 +350,11 @@ static void close_interval(struct es_slot *s, uint64_t now)
 	if (!s->vcpu)
 		return;
 	if (state != ES_STATE_NEW && state < ES_STATES) {
-		if (now > s->since_ns)
+		/* A program that was just running may have come later. */
+		if (now > s->since_ns) {
 			s->time_ns[state] += now - s->since_ns;
-		s->since_ns = now;
+			s->since_ns = now;
+		}
 	}
 	s->state = ES_STATE_NEW;
 	s->exit_ns = 0;
@@ -381,6 +383,8 @@ void es_loader_detach_exits(struct es_loader *l)
 	for (unsigned int i = 0; i < l->n_slots; i++) {
 		/* Of what comes after the next attach it is not the reason. */
 		l->slots[i].cell = ES_CELL_NONE;
+		/* Nor is anybody told from here on when its VMCB changes: see note_vmcb in bpf/kvm_exit.bpf.c. */
+		l->slots[i].hflags = ~0u;
 		if (l->latency)
 			close_interval(&l->slots[i], now);
 	}
