@@ -513,16 +513,11 @@ static void random_lives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(idle_vcpus_are_not_looked_at),
-		TEST(who_runs_or_waits_is_not_parked),
-		TEST(wiped_mark_is_noticed),
-		TEST(lost_announcements_are_made_up_for),
-		TEST(detached_and_attached_again),
-		TEST(one_vm_alone),
-		TEST(cost_goes_with_busy_vcpus),
-		TEST(paused_is_told_by_proc),
-		TEST(no_pause_at_once_without_times),
-		TEST(random_lives),
+		TEST(idle_vcpus_are_not_looked_at),   TEST(who_runs_or_waits_is_not_parked),
+		TEST(wiped_mark_is_noticed),	      TEST(lost_announcements_are_made_up_for),
+		TEST(detached_and_attached_again),    TEST(one_vm_alone),
+		TEST(cost_goes_with_busy_vcpus),      TEST(paused_is_told_by_proc),
+		TEST(no_pause_at_once_without_times), TEST(random_lives),
 	};
 
 	return cmocka_run_group_tests_name("sampler_rest", tests, NULL, NULL);
