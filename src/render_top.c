@@ -169,7 +169,7 @@ static int write_vcpu_times(FILE *f, const struct es_vm_row *vm, const struct es
 	if (r)
 		return r;
 	es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
-	if (table.n) {
+	if (table.n && !es_times_off(&vm->sum->counts)) {
 		fprintf(f, "\n%s, by vCPU:\n", name);
 		r = es_render_time_table(f, table.order, table.n, table.n > 1 ? &table.sum : NULL, true, st);
 	}
