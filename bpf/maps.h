@@ -118,7 +118,8 @@ static __noinline int announce(__u32 type, __u32 slot)
 {
 	struct es_event ev = { .type = type, .slot = slot };
 
-	if (bpf_ringbuf_output(&events, &ev, sizeof(ev), type == ES_EVENT_BUSY ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP))
+	if (bpf_ringbuf_output(&events, &ev, sizeof(ev),
+			       type == ES_EVENT_BUSY ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP))
 		count_health(ES_HEALTH_RING_FULL);
 	return 0;
 }
