@@ -55,6 +55,7 @@ struct vcpu {
 	uint64_t rounds;
 	uint64_t host_io, host_mmio, host_ack, host_intr, host_mark, run_ns;
 	uint64_t halted_ns;
+	uint64_t round_began, round_ns;	  /* the last round, without the pause after it */
 	uint64_t vmm_ns, returned_ns;	  /* in user space between two KVM_RUNs; since when */
 	uint64_t on_cpu_ns, run_delay_ns; /* of its threads, while they ran it: on a CPU, waiting for one */
 	bool done;
@@ -286,6 +287,7 @@ static bool next_round(struct vcpu *vcpu, uint64_t started)
 {
 	uint64_t due, now;
 
+	vcpu->round_ns = now_ns() - vcpu->round_began;
 	vcpu->rounds++;
 	if (opt[OPT_PAUSE_MS])
 		sleep_ns(opt[OPT_PAUSE_MS] * 1000000ULL);
@@ -300,6 +302,7 @@ static bool next_round(struct vcpu *vcpu, uint64_t started)
 		if (now < due)
 			sleep_ns(due - now);
 	}
+	vcpu->round_began = now_ns();
 	return !stopping;
 }
 
@@ -395,6 +398,8 @@ static void *run_thread(void *arg)
 	on_cpu = on_cpu_ns();
 	pthread_mutex_lock(&vcpu->lock);
 	vcpu->tid[me.number] = syscall(SYS_gettid);
+	if (!vcpu->round_began)
+		vcpu->round_began = started;
 	while (!vcpu->done) {
 		while (move && vcpu->turn != me.number && !vcpu->done)
 			pthread_cond_wait(&vcpu->cond, &vcpu->lock);
@@ -558,10 +563,10 @@ static void print_vcpu(const struct vcpu *vcpu)
 	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 ",\"spun_ns\":%" PRIu64 "},", did[TG_CR3],
 	       did[TG_CR3], vcpu->params->spun * UINT64_C(1000000) / tsc_khz(vcpu->fd));
 	printf("\"host\":{\"io\":%" PRIu64 ",\"mmio\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64
-	       ",\"halted_ns\":%" PRIu64 ",\"run_ns\":%" PRIu64 ",\"vmm_ns\":%" PRIu64
-	       ",\"on_cpu_ns\":%" PRIu64 ",\"run_delay_ns\":%" PRIu64 "},",
+	       ",\"halted_ns\":%" PRIu64 ",\"run_ns\":%" PRIu64 ",\"round_ns\":%" PRIu64
+	       ",\"vmm_ns\":%" PRIu64 ",\"on_cpu_ns\":%" PRIu64 ",\"run_delay_ns\":%" PRIu64 "},",
 	       vcpu->host_io, vcpu->host_mmio, vcpu->host_ack, vcpu->host_intr, vcpu->halted_ns, vcpu->run_ns,
-	       vcpu->vmm_ns, vcpu->on_cpu_ns, vcpu->run_delay_ns);
+	       vcpu->round_ns, vcpu->vmm_ns, vcpu->on_cpu_ns, vcpu->run_delay_ns);
 	printf("\"ff\":{\"exits\":%" PRIu64 ",\"cycles\":%" PRIu64 ",\"bad\":%" PRIu64 "},",
 	       vcpu->params->ff_exits, vcpu->params->ff_cycles, vcpu->params->ff_bad);
 	if (opt[OPT_STATS]) {

@@ -16,7 +16,7 @@ daemon_start()
 {
 	build/exitstatd "$@" >>"$daemon_log" 2>&1 &
 	daemon_pid=$!
-	wait_for 20 daemon_answers || {
+	wait_for ${daemon_patience:-20} daemon_answers || {
 		echo "# the daemon does not answer:" && sed 's/^/# /' "$daemon_log"
 		return 1
 	}
@@ -93,24 +93,4 @@ nothing_lost()
 {
 	exitstat status --no-cost --format json |
 		jq -e '.health | all(.[]; type == "number") and (.dropped + .missed + .unattributed - .unattributed_mmu + .read_errors + .unknown_reasons) == 0' >/dev/null
-}
-
-# per_exit: instructions of one CPUID exit and entry, in a lab with --icount, where a nanosecond is one.
-# Two lengths of the guest's loop, so that what is not the loop falls out; median of five. Nothing may run
-# beside it: there is one CPU.
-per_exit()
-{
-	local short=2000 long=22000
-
-	time_in_kvm_run $short >/dev/null
-	for _ in 1 2 3 4 5; do
-		echo $((($(time_in_kvm_run $long) - $(time_in_kvm_run $short)) / (long - short)))
-	done | sort -n | sed -n 3p
-}
-
-# Not into a pipe: with jq alive beside it, an exit counts twice as many instructions.
-time_in_kvm_run()
-{
-	tinyguest --cpuid "$1" >/tmp/run.json
-	jq '.vcpus[0].host.run_ns' /tmp/run.json
 }
