@@ -13,8 +13,8 @@ $(BENCH)/attach: tests/bench/attach.c $(BUILD)/.flags mk/bench.mk | $(BUILD)/.to
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ES_CFLAGS) $(ES_LDFLAGS) -o $@ $< -lbpf
 
-.PHONY: bench bench-cost bench-keep bench-programs
-bench: bench-cost bench-daemon ## what it costs: an exit, beside other tools; the daemon with thousands of VMs; a million exits a second
+.PHONY: bench bench-cost bench-cpus bench-keep bench-programs
+bench: bench-cost bench-cpus bench-daemon ## what it costs: an exit, beside other tools; the daemon with thousands of VMs; a million exits a second
 
 bench-cost: ## instructions added to an exit, by exitstatd and by other tools (docs/cost.md)
 	$(Q)scripts/deps build lab bench
@@ -25,3 +25,6 @@ bench-keep: ## keep in docs/ what make bench-cost measured last
 	$(Q)tests/bench/keep
 
 bench-programs: all lab-guests $(BENCH_PRODUCTS)
+
+bench-cpus: bench-programs ## what the daemon's look costs on a host with 1 and with 256 possible CPUs (docs/scale.md)
+	$(Q)tests/bench/cpus

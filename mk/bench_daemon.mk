@@ -14,7 +14,7 @@ $(BENCH)/sim-clients: $(BUILD)/obj/tests/bench/sim_clients.o
 
 comma	:= ,
 .PHONY: bench-daemon
-bench-daemon: ## what the daemon costs with up to 4,000 simulated VMs (root; 8 minutes)
+bench-daemon: ## what the daemon costs with up to 4,000 simulated VMs (root; 6 minutes)
 	$(Q)scripts/deps build
 	$(Q)$(MAKE) $(PARALLEL) all $(BENCH)/exitstatd-sim $(BENCH)/sim-clients
 	$(Q)tests/bench/daemon

@@ -17,11 +17,11 @@ daemon_patience=$bench_patience
 # batches, what it is.
 bench_loops=$(
 	cat <<'TABLE'
-cpuid	npt=1	--cpuid	500	2500	16	a CPUID instruction
-touch	npt=1	--touch	500	2500	16	a fresh page, nested paging
-io	npt=1	--io	500	2500	16	a port write, served in user space
-touch0	npt=0	--touch	500	2500	16	a fresh page, shadow paging
-remap0	npt=0	--remap	250	1250	16	a page table entry changed and used, shadow paging
+cpuid	npt=1	--cpuid	500	2500	8	a CPUID instruction
+touch	npt=1	--touch	500	2500	8	a fresh page, nested paging
+io	npt=1	--io	500	2500	8	a port write, served in user space
+touch0	npt=0	--touch	500	2500	8	a fresh page, shadow paging
+remap0	npt=0	--remap	250	1250	8	a page table entry changed and used, shadow paging
 TABLE
 )
 
