@@ -154,6 +154,9 @@ tap_done()
 
 # --- ftrace, the other witness ----------------------------------------
 
+# shellcheck source=lab/ftrace.sh
+. "$(dirname "${BASH_SOURCE[0]}")/ftrace.sh"
+
 ftrace_event=/sys/kernel/tracing/events/kvm/kvm_exit
 
 # Count every exit from now on, by thread and reason. KVM must be loaded; the
@@ -161,6 +164,7 @@ ftrace_event=/sys/kernel/tracing/events/kvm/kvm_exit
 ftrace_hist_start()
 {
 	ftrace_hist_stop
+	ftrace_can_count $ftrace_event || { ftrace_lines_start exits kvm/kvm_exit && return; }
 	echo 'hist:keys=common_pid,exit_reason,isa:size=65536' >$ftrace_event/trigger
 }
 
@@ -168,6 +172,7 @@ ftrace_hist_stop()
 {
 	local trigger
 
+	ftrace_lines_stop exits
 	[ -e $ftrace_event/trigger ] || return 0
 	trigger=$(sed -n 's/ \[.*//; /^hist:/p' $ftrace_event/trigger)
 	[ -n "$trigger" ] || return 0
@@ -177,6 +182,10 @@ ftrace_hist_stop()
 # Lines "PID CODE COUNT", sorted. False, with a message, if anything was lost.
 ftrace_hist_read()
 {
+	ftrace_can_count $ftrace_event || {
+		ftrace_lines_read exits | ftrace_lines_exits $ftrace_event/format | sort -n -k1,1 -k2,2
+		return "${PIPESTATUS[0]}"
+	}
 	awk '
 		/^\{/ {
 			gsub(/[{}:,]/, " ")

@@ -21,6 +21,9 @@ mmu_ftrace_start()
 {
 	local event key
 
+	# shellcheck disable=SC2046 # a list of events
+	ftrace_can_count $mmu_tracing/kvm/kvm_page_fault ||
+		{ ftrace_lines_start mmu $(cut -d ' ' -f 1 <<<"$mmu_witnesses") && return; }
 	while read -r event key; do
 		[ ! -e $mmu_tracing/$event ] || echo "hist:keys=common_pid,$key:size=16384" >$mmu_tracing/$event/trigger ||
 			echo "# no ftrace hist on $event"
@@ -32,19 +35,50 @@ mmu_ftrace_stop()
 {
 	local event key
 
+	ftrace_can_count $mmu_tracing/kvm/kvm_page_fault || { ftrace_lines_stop mmu && return; }
 	while read -r event key; do
 		[ ! -e $mmu_tracing/$event ] || echo "!hist:keys=common_pid,$key:size=16384" >$mmu_tracing/$event/trigger
 	done <<<"$mmu_witnesses"
 }
 
-# mmu_ftrace [PID...]: "NAME COUNT" of what these threads did (none named: all), as mmu_shown has it.
-mmu_ftrace()
+# The histograms, each line after "EVENT KEY".
+mmu_ftrace_hists()
 {
 	local event key
 
+	ftrace_can_count $mmu_tracing/kvm/kvm_page_fault || { mmu_ftrace_lines && return; }
 	while read -r event key; do
 		[ ! -e $mmu_tracing/$event ] || sed "s|^|${event##*/} $key |" $mmu_tracing/$event/hist
-	done <<<"$mmu_witnesses" | awk -v pids=" $* " '
+	done <<<"$mmu_witnesses"
+}
+
+# The same, a line an event, of what ftrace has in lines.
+mmu_ftrace_lines()
+{
+	ftrace_lines_read mmu | awk '
+		function hex(s,   i, n) {
+			for (i = 1; i <= length(s); i++)
+				n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+			return n + 0
+		}
+		function after(word,   i) {
+			for (i = 3; i < NF; i++)
+				if ($i == word)
+					return $(i + 1)
+		}
+		{
+			event = substr($2, 1, length($2) - 1)
+			value = event == "kvm_page_fault" ? hex(after("error_code")) : \
+				event == "kvm_mmu_get_page" ? $NF == "new" : \
+				event == "kvm_mmu_set_spte" ? after("level") : 0
+			print event, "key", "{ common_pid: " $1 ", key: " value " } hitcount: 1"
+		}' || echo "x x Dropped: 1"
+}
+
+# mmu_ftrace [PID...]: "NAME COUNT" of what these threads did (none named: all), as mmu_shown has it.
+mmu_ftrace()
+{
+	mmu_ftrace_hists | awk -v pids=" $* " '
 		function names(event, value) {
 			if (event == "kvm_page_fault")
 				return int(value / 8) % 2 ? "mmio" : "fault" # PFERR_RSVD
@@ -81,16 +115,12 @@ mmu_ftrace()
 # mmu_ftrace_threads PID...: all threads that ftrace saw, but these.
 mmu_ftrace_threads()
 {
-	local event key
-
-	while read -r event key; do
-		[ ! -e $mmu_tracing/$event ] || cat $mmu_tracing/$event/hist
-	done <<<"$mmu_witnesses" | awk -v but=" $* " '
-		/^\{ *common_pid/ {
+	mmu_ftrace_hists | awk -v but=" $* " '
+		$4 ~ /^common_pid/ {
 			gsub(/[{}:,]/, " ")
-			if (!(index(but, " " $2 " ") || $2 in seen))
-				print $2
-			seen[$2]
+			if (!(index(but, " " $4 " ") || $4 in seen))
+				print $4
+			seen[$4]
 		}'
 }
 
