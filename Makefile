@@ -41,7 +41,7 @@ DAEMON_LIBS = $(call memo,DAEMON_LIBS,$(shell $(PKGCONF) --libs $(DAEMON_PKGS)) 
 TEST_LIBS = $(call memo,TEST_LIBS,$(shell $(PKGCONF) --libs cmocka) $(DAEMON_LIBS) $(CLI_LIBS))
 
 CLI_SRC	:= $(wildcard src/cli*.c src/cmd_*.c src/render_*.c src/report_*.c src/tui_*.c)
-DAEMON_SRC := $(wildcard $(addprefix src/,exitstatd.c collector.c loader.c loader_mmu.c loader_cost.c sampler*.c store.c identity.c \
+DAEMON_SRC := $(wildcard $(addprefix src/,exitstatd.c collector.c loader*.c sampler*.c store.c identity.c \
 	      server.c metrics.c config.c replay.c uevent.c log.c daemon_*.c))
 COMMON_SRC := $(filter-out $(CLI_SRC) $(DAEMON_SRC),$(wildcard src/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)

@@ -14,7 +14,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-#include "kvm_types.h"
+#include "compat.h"
 #include "maps.h"
 #include "slots.h"
 
@@ -243,9 +243,20 @@ static __always_inline void leave_guest(struct es_slot *slot, __u32 isa, __u64 n
 	slot->state = halt ? ES_STATE_IDLE : ES_STATE_KERNEL;
 }
 
-/* One exit: isa and measure are constants of each program. */
-static __always_inline int on_exit(struct kvm_vcpu *vcpu, __u32 isa, bool measure)
+/* False when it is not known. */
+static __always_inline bool read_reason(const __u64 *ctx, struct es_slot *slot, __u32 isa, __u32 *reason)
 {
+	struct kvm_vcpu *vcpu = exit_vcpu(ctx);
+
+	if (!KVM_TYPED)
+		return told_reason(ctx, isa, reason);
+	return isa == ISA_SVM ? read_svm_reason(vcpu, slot, reason) : read_vmx_reason(vcpu, reason);
+}
+
+/* One exit: isa and measure are constants of each program. */
+static __always_inline int on_exit(const __u64 *ctx, __u32 isa, bool measure)
+{
+	struct kvm_vcpu *vcpu = exit_vcpu(ctx);
 	__u64 now = measure ? bpf_ktime_get_ns() : 0;
 	__u32 reason, code, cell;
 	struct es_slot *slot;
@@ -255,7 +266,7 @@ static __always_inline int on_exit(struct kvm_vcpu *vcpu, __u32 isa, bool measur
 	slot = slot_of(vcpu);
 	if (!slot)
 		return 0;
-	if (!(isa == ISA_SVM ? read_svm_reason(vcpu, slot, &reason) : read_vmx_reason(vcpu, &reason))) {
+	if (!read_reason(ctx, slot, isa, &reason)) {
 		count_health(ES_HEALTH_READ_ERRORS);
 		return 0;
 	}
@@ -282,28 +293,28 @@ static __always_inline int on_exit(struct kvm_vcpu *vcpu, __u32 isa, bool measur
 }
 
 /* User space loads one of the four, and one of the kvm_entry_*, or none of those: see src/loader.c. */
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(kvm_exit_svm, struct kvm_vcpu *vcpu)
+KVM_TP(kvm_exit)
+int kvm_exit_svm(__u64 *ctx)
 {
-	return on_exit(vcpu, ISA_SVM, true);
+	return on_exit(ctx, ISA_SVM, true);
 }
 
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(kvm_exit_vmx, struct kvm_vcpu *vcpu)
+KVM_TP(kvm_exit)
+int kvm_exit_vmx(__u64 *ctx)
 {
-	return on_exit(vcpu, ISA_VMX, true);
+	return on_exit(ctx, ISA_VMX, true);
 }
 
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(kvm_exit_svm_counts, struct kvm_vcpu *vcpu)
+KVM_TP(kvm_exit)
+int kvm_exit_svm_counts(__u64 *ctx)
 {
-	return on_exit(vcpu, ISA_SVM, false);
+	return on_exit(ctx, ISA_SVM, false);
 }
 
-SEC("tp_btf/kvm_exit")
-int BPF_PROG(kvm_exit_vmx_counts, struct kvm_vcpu *vcpu)
+KVM_TP(kvm_exit)
+int kvm_exit_vmx_counts(__u64 *ctx)
 {
-	return on_exit(vcpu, ISA_VMX, false);
+	return on_exit(ctx, ISA_VMX, false);
 }
 
 /*
@@ -371,13 +382,13 @@ static __always_inline int on_entry(struct kvm_vcpu *vcpu, __u32 isa)
 	return 0;
 }
 
-SEC("tp_btf/kvm_entry")
+KVM_TP(kvm_entry)
 int BPF_PROG(kvm_entry_svm, struct kvm_vcpu *vcpu)
 {
 	return on_entry(vcpu, ISA_SVM);
 }
 
-SEC("tp_btf/kvm_entry")
+KVM_TP(kvm_entry)
 int BPF_PROG(kvm_entry_vmx, struct kvm_vcpu *vcpu)
 {
 	return on_entry(vcpu, ISA_VMX);
@@ -387,7 +398,7 @@ int BPF_PROG(kvm_entry_vmx, struct kvm_vcpu *vcpu)
  * A halt is over. ns holds halt polling, the sleep, and the wait for a CPU that came after it, which is
  * no idle time. An invalid wake-up goes back to sleep. What came before the halt stays in its state.
  */
-SEC("tp_btf/kvm_vcpu_wakeup")
+KVM_TP(kvm_vcpu_wakeup)
 int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited_for_it, bool valid)
 {
 	__u64 vcpu = current_vcpu(), now = bpf_ktime_get_ns(), before, wait, wait_in_halt;
@@ -425,7 +436,7 @@ int BPF_PROG(kvm_vcpu_wakeup, __u64 ns, bool waited_for_it, bool valid)
 }
 
 /* KVM_RUN returns. The vCPU was put already, so it is the one this thread ran last. */
-SEC("tp_btf/kvm_userspace_exit")
+KVM_TP(kvm_userspace_exit)
 int BPF_PROG(kvm_userspace_exit)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();

@@ -14,7 +14,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-#include "kvm_types.h"
+#include "compat.h"
 #include "maps.h"
 #include "slots.h"
 
@@ -48,6 +48,7 @@ static __always_inline bool count_other(__u32 idx, __u32 event)
 {
 	struct es_slot *slot = bpf_map_lookup_elem(&slots, &idx);
 
+	barrier_var(event); /* as in add_one() */
 	if (!slot || !slot->owner || event >= ES_MMU_EVENTS)
 		return false;
 	__sync_fetch_and_add(&slot->mmu_others[event], 1);
@@ -91,7 +92,7 @@ static __always_inline bool shadows_nested(__u64 vcpu, __u64 mmu)
 {
 	struct kvm_mmu *m = (void *)mmu;
 
-	if (mmu != vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.guest_mmu))
+	if (!KVM_TYPED || mmu != vcpu + bpf_core_field_offset(struct kvm_vcpu, arch.guest_mmu))
 		return false;
 	if (!bpf_core_field_exists(m->root_role))
 		return false;
@@ -108,7 +109,8 @@ static __always_inline void count_by_mmu(__u32 event, __u32 nested)
 		count_process(event);
 		return;
 	}
-	bpf_core_read(&mmu, sizeof(mmu), &((struct kvm_vcpu *)vcpu)->arch.mmu);
+	if (KVM_TYPED)
+		bpf_core_read(&mmu, sizeof(mmu), &((struct kvm_vcpu *)vcpu)->arch.mmu);
 	if (shadows_nested(vcpu, mmu))
 		event = nested;
 	add_one(slot->mmu, ES_MMU_EVENTS, event);
@@ -121,9 +123,9 @@ static __always_inline void count_by_page(struct kvm_mmu_page *sp, __u32 event, 
 
 	if (!sp) /* never; but the verifier of 6.12 and newer asks */
 		return;
-	if (bpf_core_field_exists(sp->tdp_mmu_page))
+	if (KVM_TYPED && bpf_core_field_exists(sp->tdp_mmu_page))
 		tdp = sp->tdp_mmu_page;
-	if (!tdp && BPF_CORE_READ_BITFIELD_PROBED(sp, role.guest_mode))
+	if (KVM_TYPED && !tdp && BPF_CORE_READ_BITFIELD_PROBED(sp, role.guest_mode))
 		event = nested;
 	count(event);
 }
@@ -132,9 +134,11 @@ static __always_inline void count_by_page(struct kvm_mmu_page *sp, __u32 event, 
  * The fault's arguments mean one thing after an EPT violation and another under shadow
  * paging, so the exit that brought it tells. It was counted just before, on this thread.
  */
-SEC("tp_btf/kvm_page_fault")
-int BPF_PROG(kvm_page_fault, struct kvm_vcpu *vcpu, __u64 addr, __u64 error_code)
+KVM_TP(kvm_page_fault)
+int kvm_page_fault(__u64 *ctx)
 {
+	struct kvm_vcpu *vcpu = fault_vcpu(ctx);
+	__u64 error_code = fault_error_code(ctx);
 	__u32 event = ES_MMU_FAULT_TDP, code, cell;
 	struct es_slot *slot;
 
@@ -155,13 +159,13 @@ int BPF_PROG(kvm_page_fault, struct kvm_vcpu *vcpu, __u64 addr, __u64 error_code
 	if ((event == ES_MMU_FAULT_SHADOW || (slot->isa != ISA_VMX && code == SVM_NPF)) &&
 	    error_code & PFERR_RSVD)
 		event = ES_MMU_FAULT_MMIO;
-	else if (shadows_nested((__u64)vcpu, (__u64)vcpu->arch.mmu))
+	else if (KVM_TYPED && shadows_nested((__u64)vcpu, (__u64)vcpu->arch.mmu))
 		event = ES_MMU_NESTED_FAULTS;
 	add_one(slot->mmu, ES_MMU_EVENTS, event);
 	return 0;
 }
 
-SEC("tp_btf/kvm_cr")
+KVM_TP(kvm_cr)
 int BPF_PROG(kvm_cr, unsigned int write, unsigned int cr)
 {
 	__u64 vcpu;
@@ -178,7 +182,7 @@ int BPF_PROG(kvm_cr, unsigned int write, unsigned int cr)
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_get_page")
+KVM_TP(kvm_mmu_get_page)
 int BPF_PROG(kvm_mmu_get_page, struct kvm_mmu_page *sp, bool created)
 {
 	if (created)
@@ -188,28 +192,28 @@ int BPF_PROG(kvm_mmu_get_page, struct kvm_mmu_page *sp, bool created)
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_sync_page")
+KVM_TP(kvm_mmu_sync_page)
 int BPF_PROG(kvm_mmu_sync_page, struct kvm_mmu_page *sp)
 {
 	count_by_page(sp, ES_MMU_PAGES_SYNCED, ES_MMU_NESTED_SYNCED);
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_unsync_page")
+KVM_TP(kvm_mmu_unsync_page)
 int BPF_PROG(kvm_mmu_unsync_page, struct kvm_mmu_page *sp)
 {
 	count_by_page(sp, ES_MMU_PAGES_UNSYNCED, ES_MMU_NESTED_UNSYNCED);
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_prepare_zap_page")
+KVM_TP(kvm_mmu_prepare_zap_page)
 int BPF_PROG(kvm_mmu_prepare_zap_page, struct kvm_mmu_page *sp)
 {
 	count_by_page(sp, ES_MMU_PAGES_ZAPPED, ES_MMU_NESTED_ZAPPED);
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_set_spte")
+KVM_TP(kvm_mmu_set_spte)
 int BPF_PROG(kvm_mmu_set_spte, int level)
 {
 	__u32 size = level - LEVEL_4K;
@@ -220,7 +224,7 @@ int BPF_PROG(kvm_mmu_set_spte, int level)
 }
 
 /* Names its VM. */
-SEC("tp_btf/kvm_mmu_zap_all_fast")
+KVM_TP(kvm_mmu_zap_all_fast)
 int BPF_PROG(kvm_mmu_zap_all_fast, struct kvm *kvm)
 {
 	__u64 vm = (__u64)kvm;
@@ -231,7 +235,7 @@ int BPF_PROG(kvm_mmu_zap_all_fast, struct kvm *kvm)
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_split_huge_page")
+KVM_TP(kvm_mmu_split_huge_page)
 int BPF_PROG(kvm_mmu_split_huge_page, __u64 gfn, __u64 spte, int level, int error)
 {
 	if (!error)
@@ -244,28 +248,28 @@ int BPF_PROG(kvm_mmu_split_huge_page, __u64 gfn, __u64 spte, int level, int erro
  * each instruction that KVM emulates, too, if only to skip it on a CPU that does not save the next RIP.
  */
 
-SEC("tp_btf/kvm_mmu_pagetable_walk")
+KVM_TP(kvm_mmu_pagetable_walk)
 int BPF_PROG(kvm_mmu_pagetable_walk)
 {
 	count_by_mmu(ES_MMU_GUEST_WALKS, ES_MMU_NESTED_GUEST_WALKS);
 	return 0;
 }
 
-SEC("tp_btf/kvm_mmu_spte_requested")
+KVM_TP(kvm_mmu_spte_requested)
 int BPF_PROG(kvm_mmu_spte_requested)
 {
 	count(ES_MMU_SPTE_REQUESTS);
 	return 0;
 }
 
-SEC("tp_btf/kvm_tdp_mmu_spte_changed")
+KVM_TP(kvm_tdp_mmu_spte_changed)
 int BPF_PROG(kvm_tdp_mmu_spte_changed)
 {
 	count(ES_MMU_TDP_CHANGES);
 	return 0;
 }
 
-SEC("tp_btf/fast_page_fault")
+KVM_TP(fast_page_fault)
 int BPF_PROG(fast_page_fault)
 {
 	count(ES_MMU_FAST_ATTEMPTS);

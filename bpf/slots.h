@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <bpf/bpf_core_read.h>
 
-#include "kvm_types.h"
+#include "compat.h"
 #include "maps.h"
 
 #define NO_SLOT	  (-1)
@@ -32,18 +32,6 @@ static __always_inline __u32 *hint_of(__u64 vcpu)
 	return &slot_hint[(__u32)h >> (32 - HINT_BITS)];
 }
 
-/* The vCPU that the current thread has loaded: KVM hangs its preempt notifier on the task. */
-static __always_inline __u64 current_vcpu(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct hlist_node *first = task->preempt_notifiers.first;
-
-	if (!first)
-		return 0;
-	return (__u64)first - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier) -
-	       bpf_core_field_offset(struct preempt_notifier, link);
-}
-
 /* A reader that meets an odd seq, or another one after than before, reads again. */
 static __always_inline void write_begin(struct es_slot *slot)
 {
@@ -55,14 +43,6 @@ static __always_inline void write_end(struct es_slot *slot)
 {
 	barrier();
 	(*(volatile __u32 *)&slot->seq)++;
-}
-
-/* How long the thread has waited for a CPU in its life: counted by the kernel as each wait ends. */
-static __always_inline __u64 run_delay(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return bpf_core_field_exists(task->sched_info.run_delay) ? task->sched_info.run_delay : 0;
 }
 
 /*
@@ -134,12 +114,17 @@ static __noinline int note_vm(struct es_slot *slot, __u64 vm, __u32 idx)
 }
 
 /* Takes a free slot for a vCPU never seen before. */
-static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
+static __noinline int slot_new(__u64 vcpu)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 kvm = vcpu_vm(vcpu);
 	struct es_slot *slot;
 	__u32 idx;
 
+	if (!vcpu_is_understood(vcpu)) {
+		count_health(ES_HEALTH_LAYOUT);
+		return NO_SLOT;
+	}
 	if (bpf_map_pop_elem(&free_slots, &idx))
 		goto dropped;
 	slot = bpf_map_lookup_elem(&slots, &idx);
@@ -150,7 +135,7 @@ static __noinline int slot_new(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
 		goto dropped;
 	}
 	slot->kvm = kvm;
-	slot->vcpu_id = vcpu_id;
+	slot->vcpu_id = vcpu_number(vcpu);
 	slot->index = idx;
 	slot->hflags = ~0u; /* KVM never has them all */
 	BPF_CORE_READ_INTO(&slot->comm, task, group_leader, comm);
@@ -171,10 +156,10 @@ dropped:
 }
 
 /* The slow way to a slot: the hint was for another vCPU, or this one is new. */
-static __noinline int slot_find(__u64 vcpu, __u64 kvm, __u32 vcpu_id)
+static __noinline int slot_find(__u64 vcpu)
 {
 	__u32 *found = bpf_map_lookup_elem(&vcpus, &vcpu);
-	int idx = found ? (int)*found : slot_new(vcpu, kvm, vcpu_id);
+	int idx = found ? (int)*found : slot_new(vcpu);
 
 	if (idx != NO_SLOT)
 		*hint_of(vcpu) = idx;
@@ -196,7 +181,7 @@ static __always_inline struct es_slot *slot_of(struct kvm_vcpu *vcpu)
 
 	if (slot)
 		return slot;
-	found = slot_find((__u64)vcpu, (__u64)vcpu->kvm, vcpu->vcpu_id);
+	found = slot_find((__u64)vcpu);
 	return found == NO_SLOT ? NULL : bpf_map_lookup_elem(&slots, &found);
 }
 
@@ -216,7 +201,6 @@ static __always_inline struct es_slot *slot_known(__u64 vcpu)
 /* The slot of the vCPU that the current thread has loaded, NULL if it has none. */
 static __always_inline struct es_slot *slot_of_current(__u64 *vcpu)
 {
-	struct kvm_vcpu *v;
 	struct es_slot *slot;
 	int found;
 
@@ -226,8 +210,7 @@ static __always_inline struct es_slot *slot_of_current(__u64 *vcpu)
 	slot = slot_hinted(*vcpu);
 	if (slot)
 		return slot;
-	v = (void *)*vcpu;
-	found = slot_find(*vcpu, (__u64)BPF_CORE_READ(v, kvm), BPF_CORE_READ(v, vcpu_id));
+	found = slot_find(*vcpu);
 	return found == NO_SLOT ? NULL : bpf_map_lookup_elem(&slots, &found);
 }
 

@@ -42,13 +42,13 @@ struct look {
 
 static __noinline int look_at_thread(struct es_slot *slot, struct look *look)
 {
-	struct task_struct *task = (void *)slot->task, *me = bpf_get_current_task_btf();
+	struct task_struct *task = (void *)slot->task, *me = (void *)bpf_get_current_task();
 	__u64 now, delay, queued;
 
 	if (!bpf_core_field_exists(me->sched_info.run_delay) || BPF_CORE_READ(task, pid) != (int)slot->tid)
 		return 0;
 	/* As of when this thread got its CPU, which was just now. */
-	now = me->sched_info.last_arrival;
+	now = BPF_CORE_READ(me, sched_info.last_arrival);
 	delay = BPF_CORE_READ(task, sched_info.run_delay);
 	queued = BPF_CORE_READ(task, sched_info.last_queued);
 	if (delay > slot->run_delay_ns)

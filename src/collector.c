@@ -32,6 +32,7 @@ struct collector {
 	sd_event_source *uevents, *events;
 	bool detached;		   /* by request: stay off until attach */
 	enum es_attach_state told; /* at the last sample */
+	uint64_t misread;	   /* ES_HEALTH_LAYOUT as of the last attempt to attach */
 	char relocated_for[128];   /* vendor module and build the programs were relocated against */
 	char life_failure[128];	   /* why vCPUs' ends are not seen, "" if they are */
 	char failure[256];	   /* of the last attempt to attach, "" if none */
@@ -70,6 +71,7 @@ static int attach(struct collector *c, const char *build)
 	/* Also if it fails: the same build fails again, another one may not. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
 	c->failure[0] = c->life_failure[0] = 0;
+	c->misread = es_loader_health(c->loader, ES_HEALTH_LAYOUT);
 	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
 	if (!es_loader_life_attached(c->loader))
 		es_loader_attach_life(c->loader, c->life_failure, sizeof(c->life_failure));
@@ -78,6 +80,18 @@ static int attach(struct collector *c, const char *build)
 		es_kernel_compare_attached(c->kernel);
 	c->src.aside_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	return r;
+}
+
+/* Without type information the programs know where a few things are, and check that. Better no numbers than wrong ones. */
+static void refuse_unknown_layout(struct collector *c)
+{
+	if (!es_loader_attached(c->loader) || es_loader_health(c->loader, ES_HEALTH_LAYOUT) == c->misread)
+		return;
+	es_loader_detach_exits(c->loader);
+	snprintf(
+		c->failure, sizeof(c->failure),
+		"KVM's modules have no type information, and its struct kvm_vcpu does not begin as exitstatd "
+		"knows it: boot a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES");
 }
 
 /*
@@ -100,6 +114,7 @@ static int reconcile(struct collector *c)
 	}
 	if ((!c->host.vendor && !c->host.pvm) || is_going(c))
 		return 0;
+	refuse_unknown_layout(c);
 	wanted_build(c, build, sizeof(build));
 	if (!strcmp(build, c->relocated_for))
 		return 0;
@@ -184,7 +199,8 @@ static void fill_health(struct collector *c, struct es_health_counts *h)
 	h->slots_used = es_sampler_slots_used(c->sampler);
 	h->slots_max = c->n_slots;
 	h->dropped = es_loader_health(c->loader, ES_HEALTH_DROPPED) +
-		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
+		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS) +
+		     es_loader_health(c->loader, ES_HEALTH_LAYOUT);
 	h->missed = es_loader_missed(c->loader);
 	h->unattributed_mmu = es_loader_mmu_strays(c->loader);
 	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED) +
@@ -247,7 +263,7 @@ add_feature(struct es_status *st, const char *name, bool on, const char *fmt, ..
 static void add_features(struct collector *c, struct es_status *st)
 {
 	bool on = es_loader_attached(c->loader);
-	bool latency = es_loader_latency(c->loader);
+	bool latency = es_loader_latency(c->loader), typed = es_loader_typed(c->loader);
 	char mmu[sizeof(st->features[0].detail)];
 	static const char *const reason_by[] = {
 		[ES_ISA_NONE] = "neither kvm_intel nor kvm_amd is loaded",
@@ -255,8 +271,10 @@ static void add_features(struct collector *c, struct es_status *st)
 		[ES_ISA_SVM] = "vcpu_svm vmcb->control.exit_code by CO-RE",
 	};
 
-	add_feature(st, "exits", on, "tp_btf/kvm_exit, kvm_entry; one slot a vCPU, read by mmap");
-	add_feature(st, "reason", on && c->host.vendor, "%s", reason_by[c->host.isa]);
+	add_feature(st, "exits", on, "%s/kvm_exit, kvm_entry; one slot a vCPU, read by mmap",
+		    typed || !on ? "tp_btf" : "raw tracepoints, since KVM has no type information: raw_tp");
+	add_feature(st, "reason", on && c->host.vendor, "%s",
+		    typed || !on || !c->host.vendor ? reason_by[c->host.isa] : "an argument of kvm_exit");
 	add_feature(st, "latency", on && latency,
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");

@@ -16,6 +16,8 @@
 #include <exitstat/util.h>
 
 #include "kvm_exit.skel.h"
+#include "kvm_exit_raw.skel.h"
+#include "loader_types.h"
 #include "vcpu_life.skel.h"
 
 struct es_loader {
@@ -26,7 +28,7 @@ struct es_loader {
 	struct es_slot *slots;
 	size_t slots_bytes;
 	unsigned int n_slots;
-	bool latency, waits;
+	bool latency, waits, typed;
 	enum es_mmu_mode mmu_mode;
 	struct es_mmu_programs *mmu;	 /* NULL: not attached */
 	struct es_mmu_measured measured; /* also by programs that are gone: what they counted stands */
@@ -252,15 +254,34 @@ static void choose_exits(const struct es_loader *l, enum es_isa isa, struct kvm_
 		bpf_program__set_autoload(programs[i].prog, programs[i].wanted);
 }
 
-static int load_exits(struct es_loader *l, enum es_isa isa, struct kvm_exit **out)
+/* As kvm_exit__open(), which knows of one object: both have the same programs and maps. */
+static int open_exits(bool typed, struct kvm_exit *e)
 {
-	struct kvm_exit *e = kvm_exit__open();
+	struct bpf_object_skeleton *s;
+
+	_Static_assert(offsetof(struct kvm_exit__rodata, latency) ==
+			       offsetof(struct kvm_exit_raw__rodata, latency),
+		       "one layout of what is set before they are loaded");
+	if (kvm_exit__create_skeleton(e))
+		return -ENOMEM;
+	s = e->skeleton;
+	if (!typed)
+		s->data = (void *)kvm_exit_raw__elf_bytes(&s->data_sz);
+	return bpf_object__open_skeleton(s, NULL);
+}
+
+static int load_exits(struct es_loader *l, bool typed, enum es_isa isa, struct kvm_exit **out)
+{
+	struct kvm_exit *e = calloc(1, sizeof(*e));
 	int r;
 
 	if (!e)
-		return -errno;
-	choose_exits(l, isa, e);
-	r = es_share_maps(e->obj, l->life->obj);
+		return -ENOMEM;
+	r = open_exits(typed, e);
+	if (!r) {
+		choose_exits(l, isa, e);
+		r = es_share_maps(e->obj, l->life->obj);
+	}
 	if (!r)
 		r = kvm_exit__load(e);
 	if (!r)
@@ -317,26 +338,44 @@ static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r
 		 first_warning[0] ? first_warning : strerror(-r));
 }
 
+/* The kernel refuses a program that reads more arguments than there are. */
+static int explain_attach(int r, bool typed, char *err, size_t size)
+{
+	if (typed || r != -EINVAL)
+		return explain(r, "attach to KVM's tracepoints", err, size);
+	snprintf(err, size,
+		 "KVM's modules have no type information, and without it kvm_exit names no reason on this "
+		 "kernel: "
+		 "boot one built with CONFIG_DEBUG_INFO_BTF_MODULES; see `exitstat doctor`");
+	return r;
+}
+
 int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
 {
+	_cleanup_(es_kvm_types_free) struct es_kvm_types types = { 0 };
 	struct es_mmu_programs *mmu = NULL;
 	struct kvm_exit *fresh;
 	int r, mmu_r = 0;
+	bool typed;
 
+	r = es_kvm_types_load(&types);
+	typed = !r && es_kvm_typed(&types);
 	first_warning[0] = 0;
-	r = load_exits(l, isa, &fresh);
+	if (!r)
+		r = load_exits(l, typed, isa, &fresh);
 	if (r)
 		return explain(r, "load the exit programs", err, size);
 	if (l->mmu_mode != ES_MMU_OFF)
-		mmu_r = es_mmu_programs_load(l->life->obj, l->mmu_mode, isa, &mmu);
+		mmu_r = es_mmu_programs_load(l->life->obj, &types, l->mmu_mode, isa, &mmu);
 	es_loader_detach_exits(l);
 	r = kvm_exit__attach(fresh);
 	if (r) {
 		kvm_exit__destroy(fresh);
 		es_mmu_programs_free(mmu);
-		return explain(r, "attach to KVM's tracepoints", err, size);
+		return explain_attach(r, typed, err, size);
 	}
 	l->exits = fresh;
+	l->typed = typed;
 	l->epoch++;
 	attach_mmu(l, mmu, mmu_r);
 	return 0;
@@ -398,6 +437,11 @@ bool es_loader_attached(const struct es_loader *l)
 uint64_t es_loader_epoch(const struct es_loader *l)
 {
 	return l->epoch;
+}
+
+bool es_loader_typed(const struct es_loader *l)
+{
+	return l->typed;
 }
 
 bool es_loader_latency(const struct es_loader *l)
@@ -468,8 +512,9 @@ void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size)
 	else if (!l->mmu)
 		snprintf(buf, size, "%s", l->mmu_failure[0] ? l->mmu_failure : "not attached");
 	else
-		snprintf(buf, size, "tp_btf/kvm_page_fault, kvmmmu:*%s%s%s",
+		snprintf(buf, size, "%s/kvm_page_fault, kvmmmu:*%s%s%s%s", l->typed ? "tp_btf" : "raw_tp",
 			 l->mmu_mode == ES_MMU_FULL ? "" : "; the hottest only with --mmu full",
+			 l->typed ? "" : "; a nested guest's not told apart",
 			 *absent ? "; this KVM has no " : "", absent);
 }
 

@@ -57,6 +57,8 @@ uint64_t es_loader_mmu_strays(const struct es_loader *l);
 /* Take the exit programs off KVM. Open intervals of living vCPUs are closed with the present time. */
 void es_loader_detach_exits(struct es_loader *l);
 bool es_loader_attached(const struct es_loader *l);
+/* Are KVM's types known? If not, less is measured: see bpf/compat.h. As of the last attach. */
+bool es_loader_typed(const struct es_loader *l);
 /* Another number after each of these: what was announced may be incomplete, and open intervals were closed. */
 uint64_t es_loader_epoch(const struct es_loader *l);
 bool es_loader_latency(const struct es_loader *l);

@@ -12,7 +12,7 @@
 
 static bool is_attachable(const struct bpf_program *p)
 {
-	return bpf_program__autoload(p) && strcmp(bpf_program__section_name(p), "raw_tp") != 0;
+	return bpf_program__fd(p) >= 0 && strcmp(bpf_program__section_name(p), "raw_tp") != 0;
 }
 
 static bool program_info(const struct bpf_program *p, struct bpf_prog_info *info)

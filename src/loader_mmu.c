@@ -7,17 +7,19 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <exitstat/util.h>
 
+#include "loader_types.h"
 #include "mmu.skel.h"
+#include "mmu_raw.skel.h"
 
 #define EVENT(e) (1ull << ES_MMU_##e)
 #define SIZES(s) (EVENT(s##4K) | EVENT(s##2M) | EVENT(s##1G))
 #define BOTH(e)	 (EVENT(PAGES_##e) | EVENT(NESTED_##e))
 #define CR	 (1ull << 63)
+#define NESTED	 (~0ull << ES_MMU_NESTED_FAULTS) /* the last of the events */
 
 /* Programs are called as their tracepoints. full: too hot for what they tell, see docs/mmu.md. */
 static const struct tracepoint {
@@ -47,35 +49,6 @@ struct es_mmu_programs {
 	char absent[512];
 };
 
-/* Types of the KVM that is loaded: a module's, or the kernel's own if it is built in. */
-struct kvm_types {
-	struct btf *kernel, *module;
-};
-
-static void kvm_types_free(struct kvm_types *t)
-{
-	btf__free(t->module);
-	btf__free(t->kernel);
-}
-
-static int kvm_types_load(struct kvm_types *t)
-{
-	t->kernel = btf__load_vmlinux_btf();
-	if (!t->kernel)
-		return -errno;
-	t->module = btf__load_module_btf("kvm", t->kernel);
-	return 0;
-}
-
-static bool has_tracepoint(const struct kvm_types *t, const char *name)
-{
-	char type[64];
-
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	/* Looks through the kernel's, too. */
-	return btf__find_by_name_kind(t->module ? t->module : t->kernel, type, BTF_KIND_TYPEDEF) > 0;
-}
-
 static void note_absent(struct es_mmu_programs *p, const char *name)
 {
 	size_t used = strlen(p->absent);
@@ -85,17 +58,19 @@ static void note_absent(struct es_mmu_programs *p, const char *name)
 
 /*
  * Leaves out what this KVM has not, what was not asked for, and kvm_cr on SVM, whose exit codes say the same (and
- * more: without decode assists KVM emulates the access and the event does not fire).
+ * more: without decode assists KVM emulates the access and the event does not fire). Without types it is not known
+ * what KVM has, nor what is done for a nested guest.
  */
-static int choose(struct es_mmu_programs *p, enum es_mmu_mode mode, enum es_isa isa)
+static int choose(struct es_mmu_programs *p, const struct es_kvm_types *types, enum es_mmu_mode mode,
+		  enum es_isa isa)
 {
-	_cleanup_(kvm_types_free) struct kvm_types types = { 0 };
-	int r = kvm_types_load(&types);
+	bool typed = es_kvm_typed(types);
+	int r = 0;
 
 	for (size_t i = 0; !r && i < ES_ARRAY_SIZE(tracepoints); i++) {
 		const struct tracepoint *t = &tracepoints[i];
 		struct bpf_program *prog = bpf_object__find_program_by_name(p->skel->obj, t->name);
-		bool there = has_tracepoint(&types, t->name);
+		bool there = !typed || es_kvm_types_tracepoint(types, t->name);
 		bool by_code = (t->events & CR) && isa == ES_ISA_SVM;
 
 		if (!there)
@@ -105,7 +80,7 @@ static int choose(struct es_mmu_programs *p, enum es_mmu_mode mode, enum es_isa 
 			r = bpf_program__set_autoload(prog, false);
 			continue;
 		}
-		p->measured.events |= t->events & ~CR;
+		p->measured.events |= t->events & ~(typed ? CR : CR | NESTED);
 		p->measured.cr |= t->events & CR;
 	}
 	return r;
@@ -140,16 +115,31 @@ static int read_layout(struct es_mmu_programs *p, struct bpf_object *life)
 	return 0;
 }
 
-int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es_isa isa,
-			 struct es_mmu_programs **out)
+/* As mmu__open(), which knows of one object: both have the same programs and maps. */
+static int open_object(struct es_mmu_programs *p, bool typed)
+{
+	struct bpf_object_skeleton *s;
+
+	p->skel = calloc(1, sizeof(*p->skel));
+	if (!p->skel || mmu__create_skeleton(p->skel))
+		return -ENOMEM;
+	s = p->skel->skeleton;
+	if (!typed)
+		s->data = (void *)mmu_raw__elf_bytes(&s->data_sz);
+	return bpf_object__open_skeleton(s, NULL);
+}
+
+int es_mmu_programs_load(struct bpf_object *life, const struct es_kvm_types *types, enum es_mmu_mode mode,
+			 enum es_isa isa, struct es_mmu_programs **out)
 {
 	struct es_mmu_programs *p = calloc(1, sizeof(*p));
 	int r;
 
 	if (!p)
 		return -ENOMEM;
-	p->skel = mmu__open();
-	r = p->skel ? choose(p, mode, isa) : -errno;
+	r = open_object(p, es_kvm_typed(types));
+	if (!r)
+		r = choose(p, types, mode, isa);
 	if (!r)
 		r = es_share_maps(p->skel->obj, life);
 	if (!r)
@@ -164,9 +154,35 @@ int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es
 	return 0;
 }
 
+static void leave_out(struct es_mmu_programs *p, struct bpf_program *prog)
+{
+	const char *name = bpf_program__name(prog);
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(tracepoints); i++) {
+		if (!strcmp(tracepoints[i].name, name))
+			p->measured.events &= ~tracepoints[i].events;
+	}
+	note_absent(p, name);
+	bpf_program__unload(prog);
+}
+
+/* Without types it comes out only now which tracepoints there are. */
 int es_mmu_programs_attach(struct es_mmu_programs *p)
 {
-	return mmu__attach(p->skel);
+	const struct bpf_object_skeleton *s = p->skel->skeleton;
+
+	for (int i = 0; i < s->prog_cnt; i++) {
+		struct bpf_program *prog = *s->progs[i].prog;
+
+		if (!bpf_program__autoload(prog))
+			continue;
+		*s->progs[i].link = bpf_program__attach(prog);
+		if (!*s->progs[i].link && errno != ENOENT)
+			return -errno;
+		if (!*s->progs[i].link)
+			leave_out(p, prog);
+	}
+	return 0;
 }
 
 void es_mmu_programs_detach(struct es_mmu_programs *p)

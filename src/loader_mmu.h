@@ -19,19 +19,21 @@ struct es_mmu_measured {
 };
 
 struct es_mmu_programs;
+struct es_kvm_types;
 struct bpf_object;
 
 /*
  * Loads the programs for the tracepoints that the KVM loaded now has, on the maps of the object life, whose
  * layout is known. 0 or negative errno.
  */
-int es_mmu_programs_load(struct bpf_object *life, enum es_mmu_mode mode, enum es_isa isa,
-			 struct es_mmu_programs **out);
+int es_mmu_programs_load(struct bpf_object *life, const struct es_kvm_types *types, enum es_mmu_mode mode,
+			 enum es_isa isa, struct es_mmu_programs **out);
 int es_mmu_programs_attach(struct es_mmu_programs *p);
 void es_mmu_programs_detach(struct es_mmu_programs *p);
 void es_mmu_programs_free(struct es_mmu_programs *p); /* NULL is fine */
 
 struct bpf_object *es_mmu_programs_object(const struct es_mmu_programs *p);
+/* These two once they are attached. */
 const struct es_mmu_measured *es_mmu_programs_measured(const struct es_mmu_programs *p);
 /* "kvm_mmu_split_huge_page, ...": tracepoints that this KVM has not; "" if it has all. */
 const char *es_mmu_programs_absent(const struct es_mmu_programs *p);

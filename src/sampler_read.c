@@ -71,14 +71,15 @@ static bool replace(uint64_t *sum, const uint64_t *was, const uint64_t *is, size
 
 /* --- reasons --- */
 
-/* Page faults are seen at the next entry, which counts-only mode does not watch. */
-static void set_page_faults(struct es_counts *c, bool latency, uint64_t was, uint64_t is)
+/* Page faults are seen at the next entry, which counts-only mode does not watch, in what only a KVM with types shows. */
+static void set_page_faults(const struct es_sampler *sp, struct es_counts *c, uint64_t was, uint64_t is)
 {
 	struct es_reason *r = es_counts_reason(c, VMX_EXCEPTION_NMI);
+	bool seen = es_loader_latency(sp->loader) && es_loader_typed(sp->loader);
 
 	if (r)
 		r->flags[ES_FLAG_PAGE_FAULT] =
-			latency ? replaced(r->flags[ES_FLAG_PAGE_FAULT], was, is) : ES_NONE;
+			seen ? replaced(r->flags[ES_FLAG_PAGE_FAULT], was, is) : ES_NONE;
 }
 
 static int take_cell(struct es_sampler *sp, struct vm *vm, struct vcpu *v, unsigned int i,
@@ -107,8 +108,7 @@ static int take_cells(struct es_sampler *sp, struct vm *vm, struct vcpu *v)
 	for (unsigned int k = 0; !r && k < l->n && l->slot.cells[k].count; k++)
 		r = take_cell(sp, vm, v, l->cells[k] - 1, &l->slot.cells[k]);
 	if (!r && v->excepted) {
-		set_page_faults(&vm->counts, es_loader_latency(sp->loader), v->page_faults,
-				l->slot.page_faults);
+		set_page_faults(sp, &vm->counts, v->page_faults, l->slot.page_faults);
 		v->page_faults = l->slot.page_faults;
 	}
 	return r;
@@ -122,7 +122,7 @@ int es_sampler_counts(const struct es_sampler *sp, const struct vcpu *v, struct 
 	*out = v->counts;
 	r = es_cells_copy(&v->cells, latency, out);
 	if (!r && v->excepted)
-		set_page_faults(out, latency, 0, v->page_faults);
+		set_page_faults(sp, out, 0, v->page_faults);
 	return r;
 }
 

@@ -223,6 +223,7 @@ enum es_health {
 	ES_HEALTH_RING_FULL,	/* announcements that were not sent: the sampler then looks at all slots */
 	ES_HEALTH_NO_EXIT,	/* page faults of a vCPU whose exit was not seen */
 	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
+	ES_HEALTH_LAYOUT,	/* events of vCPUs that are not laid out as bpf/compat.h says: not counted */
 	ES_HEALTH_MAX
 };
 

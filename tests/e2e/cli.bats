@@ -420,11 +420,22 @@ broken() {
 	rm "$root/sys/kernel/btf/kvm_amd"
 	broken 'KVM types' 'kvm_amd'
 	touch "$root/sys/kernel/btf/kvm_amd"
-	echo 5.10.0-1 >"$root/proc/sys/kernel/osrelease"
-	broken kernel '5\.10'
+	echo 5.9.0-1 >"$root/proc/sys/kernel/osrelease"
+	broken kernel '5\.9'
 	echo 6.12.1 >"$root/proc/sys/kernel/osrelease"
 	sed -i 's/^CapEff.*/CapEff:\t00000000a80425fb/' "$root/proc/self/status"
 	broken privilege 'without CAP_SYS_ADMIN'
+}
+
+@test "doctor: a KVM without types will do where its tracepoints tell enough, up to 5.15" {
+	good_root
+	rm "$root"/sys/kernel/btf/kvm*
+	broken 'KVM types' 'kvm'
+	echo 5.10.0-1 >"$root/proc/sys/kernel/osrelease"
+	run -0 "$exitstat" doctor --root "$root"
+	grep -qE '^ok +KVM types +.*raw tracepoints' <<<"$output"
+	echo 5.16.0-1 >"$root/proc/sys/kernel/osrelease"
+	broken 'KVM types' 'kvm'
 }
 
 @test "doctor: KVM that is not there is waited for, one that reports nothing is a failure" {

@@ -29,6 +29,11 @@ bool es_loader_waits(const struct es_loader *l)
 	return l->waits;
 }
 
+bool es_loader_typed(const struct es_loader *l)
+{
+	return l->typed;
+}
+
 bool es_loader_latency(const struct es_loader *l)
 {
 	return l->latency;
@@ -160,7 +165,13 @@ int fake_loader_init(struct es_loader *l, unsigned int n_slots)
 	if (p == MAP_FAILED)
 		return -errno;
 	*l = (struct es_loader){
-		.slots = p, .n_slots = n_slots, .attached = true, .latency = true, .life = true, .waits = true
+		.slots = p,
+		.n_slots = n_slots,
+		.attached = true,
+		.latency = true,
+		.life = true,
+		.waits = true,
+		.typed = true,
 	};
 	l->freed = calloc(n_slots, sizeof(*l->freed));
 	l->thread_reads = calloc(n_slots, sizeof(*l->thread_reads));

@@ -8,7 +8,7 @@
 struct es_loader {
 	struct es_slot *slots;
 	unsigned int n_slots;
-	bool attached, latency, life, waits;
+	bool attached, latency, life, waits, typed;
 	bool deaf; /* announcements are lost */
 	uint64_t epoch, ring_full;
 	struct es_event *events;

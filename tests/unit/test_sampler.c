@@ -403,12 +403,15 @@ static void page_faults_of_vmx_are_a_flag(void **state)
 	s = sample();
 	assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], 5);
 	es_snapshot_unref(s);
-	loader.latency = false; /* entries are not watched */
-	es_sampler_free(sampler);
-	sampler = es_sampler_new(&loader, "/proc");
-	s = sample();
-	assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], ES_NONE);
-	es_snapshot_unref(s);
+	for (int i = 0; i < 2; i++) {
+		loader.latency = i; /* 0: entries are not watched */
+		loader.typed = !i;  /* 1: where KVM keeps it is not known */
+		es_sampler_free(sampler);
+		sampler = es_sampler_new(&loader, "/proc");
+		s = sample();
+		assert_int_equal(es_counts_find(&s->vms[0]->counts, 0)->flags[ES_FLAG_PAGE_FAULT], ES_NONE);
+		es_snapshot_unref(s);
+	}
 }
 
 static void kvm_without_exits_has_no_total(void **state)
