@@ -33,6 +33,9 @@ daemon_stop()
 
 attached() { [ "$(exitstat status --no-cost --format json | jq -r .attach)" = "${1:-attached}" ]; }
 
+# if_typed A B: A where KVM's types are known, else B (see bpf/compat.h).
+if_typed() { [ -e /sys/kernel/btf/kvm ] && echo "$1" || echo "$2"; }
+
 # vms JQ: the VMs of a snapshot, through a jq filter; raw output.
 vms() { exitstat snapshot --format json 2>/dev/null | jq -er ".vms[] | $1"; }
 
