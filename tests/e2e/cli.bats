@@ -532,3 +532,11 @@ broken() {
 		done
 	done
 }
+
+@test "the man page's synopsis is a line for each verb, and nothing else" {
+	local synopsis verbs
+	synopsis=$(sed -n '/^# SYNOPSIS$/,/^# DESCRIPTION$/p' man/exitstat.1.scd | grep -v -e '^#' -e '^$')
+	verbs=$("$exitstat" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+	[ "$(sed -n 's/^\*exitstat\* \*\([a-z]*\)\*.*/\1/p' <<<"$synopsis" | sort)" = "$(sort <<<"$verbs")" ]
+	run ! grep -v '^\*exitstat\* ' <<<"$synopsis"
+}
