@@ -127,6 +127,8 @@ static void draw_status(struct es_tui *t, unsigned int y)
 		return;
 	}
 	es_text_clean(clean, sizeof(clean), text, t->style.utf8);
+	/* What the view has put there is worth less. */
+	es_screen_line(y, ES_TONE_PLAIN);
 	es_screen_text(y, 0, 0, tone, clean);
 }
 
@@ -328,8 +330,9 @@ void es_tui_draw(struct es_tui *t)
 		[ES_VIEW_REASON] = es_tui_draw_reason,	 [ES_VIEW_HELP] = es_tui_draw_help,
 	};
 	static const unsigned int status_line[ES_VIEWS] = {
-		[ES_VIEW_VMS] = 2,	 [ES_VIEW_VM] = 4,   [ES_VIEW_PAGING] = 2,
-		[ES_VIEW_VM_PAGING] = 5, [ES_VIEW_TIME] = 2, [ES_VIEW_VM_TIME] = 4,
+		[ES_VIEW_VMS] = 2,	 [ES_VIEW_VM] = 4,	   [ES_VIEW_PAGING] = 2,
+		[ES_VIEW_VM_PAGING] = 5, [ES_VIEW_TIME] = 2,	   [ES_VIEW_VM_TIME] = 4,
+		[ES_VIEW_LATENCY] = 2,	 [ES_VIEW_VM_LATENCY] = 4, [ES_VIEW_REASON] = 5,
 	};
 	unsigned int rows, columns;
 

@@ -195,6 +195,35 @@ off="Times are not measured with exitstatd --no-latency; restart it without that
 	keys q
 }
 
+@test "what is not as usual is said in every view, alone in its line" {
+	local view
+	serve "$BATS_FILE_TMPDIR/off"
+	for view in time latency; do
+		top 80 24 -- --$view
+		shows "^$off$"
+		keys p
+		shows '^paused at [0-9:]+; p goes on$'
+		keys p
+		shows "^$off$"
+		keys Enter p
+		shows '^paused at [0-9:]+; p goes on$'
+		keys p q
+		shows '^status 0'
+	done
+	top 80 24 -- --latency
+	keys / busy Enter
+	shows "^only 'busy': 1 shown; Esc shows all$"
+	keys Enter / cpu Enter
+	shows "^only 'cpu': 1 shown; Esc shows all$"
+	keys Enter p
+	shows '^CPUID  '
+	shows '^paused at [0-9:]+; p goes on$'
+	keys p
+	stop_daemon
+	shows '^daemon gone, reconnecting'
+	keys q
+}
+
 @test "replay, LC_ALL=C, and any size" {
 	exitstat_in 80 24 LC_ALL=C -- replay --latency --vm busy1 "$recording"
 	shows '^IOIO .* 15\.0us 32\.8us  255us 4\.19ms 50\.3ms '
