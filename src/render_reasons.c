@@ -22,9 +22,9 @@ static uint64_t now_time(const struct es_reason_row *r)
 }
 
 int es_reason_rows(const struct es_counts *sum, const struct es_counts *now, enum es_isa isa,
-		   uint64_t span_ns, struct es_reason_row **rows)
+		   enum es_paging paging, uint64_t span_ns, struct es_reason_row **rows)
 {
-	struct es_reason_row row = { .isa = isa, .span_ns = span_ns };
+	struct es_reason_row row = { .isa = isa, .paging = paging, .span_ns = span_ns };
 
 	row.now_total = now ? es_exits_total(now) : 0;
 	row.now_time_ns = now ? es_exits_time_ns(now) : 0;
@@ -86,11 +86,15 @@ static void cell_name(char buf[ES_CELL_MAX], const void *p, unsigned int width, 
 		    st->utf8);
 }
 
+enum es_class es_reason_row_class(const struct es_reason_row *r)
+{
+	return es_reason_class_for(r->isa, r->paging, r->code);
+}
+
 static void cell_class(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
 	(void)width, (void)st;
-	snprintf(buf, ES_CELL_MAX, "%s",
-		 ROW(p)->label ? "" : es_class_name(es_reason_class(ROW(p)->isa, ROW(p)->code)));
+	snprintf(buf, ES_CELL_MAX, "%s", ROW(p)->label ? "" : es_class_name(es_reason_row_class(ROW(p))));
 }
 
 static void cell_count(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
@@ -236,8 +240,8 @@ static int by_name(const void *a, const void *b)
 
 static int by_class(const void *a, const void *b)
 {
-	int c = strcmp(es_class_name(es_reason_class(ROW(a)->isa, ROW(a)->code)),
-		       es_class_name(es_reason_class(ROW(b)->isa, ROW(b)->code)));
+	int c = strcmp(es_class_name(es_reason_row_class(ROW(a))),
+		       es_class_name(es_reason_row_class(ROW(b))));
 
 	return c ? c : by_rate(a, b);
 }

@@ -142,19 +142,20 @@ static void rows_free(struct reason_rows *t)
 }
 
 /* The rows, and behind them (there is room for it) their sum. */
-static int rows_make(struct reason_rows *t, const struct es_counts *c, enum es_isa isa, uint64_t span_ns)
+static int rows_make(struct reason_rows *t, const struct es_paging_subject *p)
 {
-	int r = es_reason_rows(c, c, isa, span_ns, &t->rows);
+	const struct es_counts *c = p->counts;
+	int r = es_reason_rows(c, c, p->isa, p->vm->paging, p->span_ns, &t->rows);
 
 	es_reason_sum(&t->sum, c);
 	t->n = c->n_reasons;
 	t->order = calloc(t->n + 1, sizeof(*t->order));
 	if (r || !t->order)
 		return -ENOMEM;
-	t->rows[t->n] = (struct es_reason_row){ .isa = isa,
+	t->rows[t->n] = (struct es_reason_row){ .isa = p->isa,
 						.sum = &t->sum,
 						.now = &t->sum,
-						.span_ns = span_ns,
+						.span_ns = p->span_ns,
 						.now_total = t->sum.count,
 						.now_time_ns = t->sum.time_ns,
 						.label = "total" };
@@ -163,12 +164,12 @@ static int rows_make(struct reason_rows *t, const struct es_counts *c, enum es_i
 	return 0;
 }
 
-int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
-		      const struct es_column *sort, const struct es_style *st)
+static int render_reasons(FILE *f, const struct es_paging_subject *p, const struct es_column *sort,
+			  const struct es_style *st)
 {
 	struct reason_rows t = { 0 };
 	struct es_layout l;
-	int r = rows_make(&t, c, isa, span_ns);
+	int r = rows_make(&t, p);
 
 	if (!r)
 		r = es_rows_sort(t.order, t.n, sort ? sort : es_column_find(es_reason_columns, "count"),
@@ -186,16 +187,16 @@ int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint6
 	return r;
 }
 
-static int render_latencies(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
-			    const struct es_column *sort, const struct es_style *st)
+static int render_latencies(FILE *f, const struct es_paging_subject *p, const struct es_column *sort,
+			    const struct es_style *st)
 {
 	struct reason_rows t = { 0 };
-	int r = rows_make(&t, c, isa, span_ns);
+	int r = rows_make(&t, p);
 
 	if (!r)
 		r = es_rows_sort(t.order, t.n, sort ? sort : es_column_find(es_latency_columns, "time"),
 				 false);
-	if (!r && es_times_off(c))
+	if (!r && es_times_off(p->counts))
 		fputs(ES_NO_TIMES "\n", f);
 	else if (!r && t.n)
 		es_render_latency_table(f, es_latency_columns, t.rows, t.order, t.n + 1, st);
@@ -214,11 +215,11 @@ static int render_counts(FILE *f, const struct es_snapshot *s, const struct es_v
 	if (v->aspect == ES_ASPECT_LATENCY && v->one_reason)
 		return es_render_one_reason(f, c, p.isa, v->reason, p.span_ns, st);
 	if (v->aspect == ES_ASPECT_LATENCY)
-		return render_latencies(f, c, p.isa, p.span_ns, v->sort, st);
+		return render_latencies(f, &p, v->sort, st);
 	es_render_paging_cost(f, &p, st);
 	if (v->aspect == ES_ASPECT_PAGING)
 		return es_render_paging(f, &p, st);
-	return es_render_reasons(f, c, p.isa, p.span_ns, v->sort, st);
+	return render_reasons(f, &p, v->sort, st);
 }
 
 static int render_vm(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,

@@ -218,7 +218,7 @@ static bool reason_wanted(const struct es_reason_row *row, const char *filter)
 	char name[ES_REASON_NAME_MAX];
 
 	return !filter || !*filter || strcasestr(es_reason_name(row->isa, row->code, name), filter) ||
-	       strcasestr(es_class_name(es_reason_class(row->isa, row->code)), filter);
+	       strcasestr(es_class_name(es_reason_row_class(row)), filter);
 }
 
 int es_top_reasons(const struct es_top *t, const struct es_vm_row *vm, const struct es_top_query *q,
@@ -230,7 +230,7 @@ int es_top_reasons(const struct es_top *t, const struct es_vm_row *vm, const str
 
 	*out = (struct es_reason_table){ .order = calloc(n + 1, sizeof(*out->order)) };
 	r = out->order ? es_reason_rows(&vm->sum->counts, vm->now ? &vm->now->counts : NULL, vm->isa,
-					vm->span_ns, &out->rows)
+					vm->sum->paging, vm->span_ns, &out->rows)
 		       : -ENOMEM;
 	for (size_t i = 0; !r && i < n; i++) {
 		const struct es_series *s = es_history_reason(h, out->rows[i].code);

@@ -28,7 +28,7 @@ enum es_tone es_tui_reason_tone(const void *row, const struct es_column *column)
 	if (strcmp(column->key, "history") == 0 || strcmp(column->key, "buckets") == 0)
 		return ES_TONE_SPARK;
 	if (strcmp(column->key, "name") == 0 || strcmp(column->key, "class") == 0)
-		return classes[es_reason_class(r->isa, r->code)];
+		return classes[es_reason_row_class(r)];
 	return ES_TONE_PLAIN;
 }
 

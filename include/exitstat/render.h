@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include <exitstat/paging.h>
+#include <exitstat/reasons.h>
 #include <exitstat/snapshot.h>
 #include <exitstat/times.h>
 
@@ -133,6 +134,7 @@ void es_layout_row(FILE *f, const struct es_layout *l, const void *row, const st
  */
 struct es_reason_row {
 	enum es_isa isa;
+	enum es_paging paging; /* of the VM: some reasons' class goes by it */
 	uint32_t code;
 	const struct es_reason *sum;
 	const struct es_reason *now;	 /* NULL: none in the interval */
@@ -156,8 +158,10 @@ void es_reason_merge(struct es_reason *sum, const struct es_reason *r);
  * or there is none (ES_NONE). 0 or -ENOMEM.
  */
 int es_reason_rows(const struct es_counts *sum, const struct es_counts *now, enum es_isa isa,
-		   uint64_t span_ns, struct es_reason_row **rows);
+		   enum es_paging paging, uint64_t span_ns, struct es_reason_row **rows);
 double es_reason_rate(const struct es_reason_row *row);
+/* As JSON has it. */
+enum es_class es_reason_row_class(const struct es_reason_row *row);
 
 /* One VM as shown; sum and now as above. */
 struct es_vm_row {
@@ -215,10 +219,6 @@ const char *es_paging_word(const struct es_vm *vm, char buf[ES_CELL_MAX]);
 void es_render_host(FILE *f, const struct es_snapshot *s, const struct es_style *st);
 /* "2026-11-22 10:00:00", local time. */
 void es_render_when(FILE *f, uint64_t realtime_ns);
-/* A table of reasons with their sum; nothing if there are none. */
-int es_render_reasons(FILE *f, const struct es_counts *c, enum es_isa isa, uint64_t span_ns,
-		      const struct es_column *sort, const struct es_style *st);
-
 /* The time of a VM, of one of its vCPUs, or of several VMs, as shown. */
 enum es_time_subject { ES_TIME_OF_VM, ES_TIME_OF_VCPU, ES_TIME_OF_ALL };
 struct es_time_row {

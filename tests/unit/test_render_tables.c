@@ -252,6 +252,33 @@ static void csv(void **state)
 	es_snapshot_unref(s);
 }
 
+/* VMX: EXCEPTION_NMI is paging in a VM with shadow paging, as JSON has it (test_snapshot_json). */
+static void class_depends_on_paging(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct es_snapshot *s = es_snapshot_new();
+		struct es_vm *vm = es_sample_vm("guest1", 1);
+		struct output o;
+
+		s->host.isa = ES_ISA_VMX;
+		vm->paging = i ? ES_PAGING_EPT : ES_PAGING_SHADOW;
+		es_sample_reason(&vm->counts, 0, 5, 50);
+		assert_int_equal(es_snapshot_add(s, vm), 0);
+		assert_int_equal(es_render_snapshot(output(&o), s, &per_vm, &plain), 0);
+		fclose(o.f);
+		assert_non_null(
+			strstr(o.text, i ? "\nEXCEPTION_NMI  interrupt " : "\nEXCEPTION_NMI  paging "));
+		free(o.text);
+		es_render_csv(output(&o), s, &per_vm, false);
+		fclose(o.f);
+		assert_non_null(
+			strstr(o.text, i ? ",EXCEPTION_NMI,0,interrupt," : ",EXCEPTION_NMI,0,paging,"));
+		free(o.text);
+		es_snapshot_unref(s);
+	}
+}
+
 static void json(void **state)
 {
 	struct es_snapshot *s = es_sample_snapshot();
@@ -388,6 +415,7 @@ int main(void)
 		cmocka_unit_test(cost_bars),
 		cmocka_unit_test(empty_snapshots),
 		cmocka_unit_test(csv),
+		cmocka_unit_test(class_depends_on_paging),
 		cmocka_unit_test(json),
 		cmocka_unit_test(list),
 		cmocka_unit_test(status),
