@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <exitstat/hist.h>
 #include <exitstat/reasons.h>
+#include <exitstat/times.h>
 #include <exitstat/util.h>
 
 #include "snapshot_fields.h"
@@ -257,6 +259,31 @@ static int read_reasons(struct reader *r, const json_t *exits, struct es_counts 
 	return err;
 }
 
+/* a + b, or false: more than a reader of our own JSON takes. ES_NONE counts as nothing. */
+static bool add_in_range(uint64_t *a, uint64_t b)
+{
+	if (b == ES_NONE)
+		return true;
+	*a += b;
+	return b <= INT64_MAX && *a <= INT64_MAX;
+}
+
+/* Each number is in its range; so must be the sums that are made of them. */
+static int check_sums(const struct reader *r, const struct es_counts *c)
+{
+	uint64_t exits = 0, exit_ns = 0, hist = 0, vcpu_ns = 0;
+	bool ok = add_in_range(&exits, es_exits_total(c)) && add_in_range(&exit_ns, es_exits_time_ns(c));
+
+	for (size_t i = 0; ok && i < c->n_reasons; i++)
+		for (size_t b = 0; ok && es_hist_known(c->reasons[i].hist) && b < ES_HIST_BUCKETS; b++)
+			ok = add_in_range(&hist, c->reasons[i].hist[b]);
+	if (!ok)
+		return bad(r, "exits", "their sum is out of range");
+	for (enum es_time_part p = 0; ok && p < ES_TIME_PARTS; p++)
+		ok = add_in_range(&vcpu_ns, es_time_part_ns(&c->time, p));
+	return ok ? 0 : bad(r, "time", "its sum is out of range");
+}
+
 static int read_counts(struct reader *r, const json_t *obj, struct es_counts *c)
 {
 	const json_t *exits;
@@ -271,7 +298,7 @@ static int read_counts(struct reader *r, const json_t *obj, struct es_counts *c)
 	}
 	for (size_t i = 0; !err && i < ES_SECTIONS; i++)
 		err = read_section(r, obj, &es_counts_sections[i], c);
-	return err;
+	return err ? err : check_sums(r, c);
 }
 
 static int read_vcpus(struct reader *r, const json_t *obj, struct es_vm *vm)

@@ -212,6 +212,13 @@ static void wrong_members_are_named(void **state)
 		  "hist: too many" },
 		{ REASONS("{\"code\":1,\"flags\":{\"bus_lock\":-1}}"), "bus_lock: number out" },
 		{ REASONS("{\"code\":1,\"flags\":[]}"), "flags: not an object" },
+		{ REASONS("{\"code\":1,\"count\":9223372036854775807},{\"code\":2,\"count\":1}"),
+		  "vms[1].exits: their sum is out of range" },
+		{ REASONS("{\"code\":1,\"time_ns\":9223372036854775807},{\"code\":2,\"time_ns\":1}"),
+		  "exits: their sum" },
+		{ REASONS("{\"code\":1,\"hist\":[0,9223372036854775807,1]}"), "exits: their sum" },
+		{ VM("{\"time\":{\"guest_ns\":9223372036854775807,\"idle_ns\":1}}"),
+		  "vms[1].time: its sum is out of range" },
 		{ "\x1b[31m", "not JSON" },
 		{ "{\"\xff\":1}", "not JSON" },
 	};
