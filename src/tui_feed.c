@@ -168,8 +168,10 @@ static int reconnect(struct es_feed *f)
 	if (es_monotonic_ns() < f->retry_ns)
 		return -EAGAIN;
 	f->retry_ns = es_monotonic_ns() + RETRY_NS;
-	if (es_client_open(f->socket, &f->client, f->err))
+	if (es_client_open(f->socket, &f->client, f->err)) {
+		f->lost = true; /* also if it went while we were paused */
 		return -EAGAIN;
+	}
 	return begin_round(f);
 }
 

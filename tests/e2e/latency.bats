@@ -218,8 +218,9 @@ off="Times are not measured with exitstatd --no-latency; restart it without that
 	keys Enter p
 	shows '^CPUID  '
 	shows '^paused at [0-9:]+; p goes on$'
-	keys p
+	# It is not noticed before it is asked again.
 	stop_daemon
+	keys p
 	shows '^daemon gone, reconnecting'
 	keys q
 }
