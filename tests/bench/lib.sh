@@ -43,7 +43,8 @@ bench_ids() { awk -F '\t' -v p="$1" '$2 == p { print $1 }' <<<"$bench_loops"; }
 bench_run()
 {
 	tinyguest "$option" "$1" --repeat 2 --pause-ms 100 >/tmp/bench.json || return
-	[[ $(</tmp/bench.json) =~ round_ns\":([0-9]+) ]] && took=${BASH_REMATCH[1]}
+	[[ $(</tmp/bench.json) =~ round_ns\":([0-9]+) ]] || return
+	took=${BASH_REMATCH[1]}
 	did=$((did + 2 * $1))
 }
 
@@ -65,7 +66,13 @@ per_exit()
 }
 
 # tenths N: as a decimal number.
-tenths() { echo "$(($1 / 10)).$((${1#-} % 10))"; }
+tenths()
+{
+	local n=${1#-} sign=
+
+	[ "$n" = "$1" ] || sign=-
+	echo "$sign$((n / 10)).$((n % 10))"
+}
 
 # probes_start PROGRAM...: attaches these of probes.bpf.c.
 probes_start()
