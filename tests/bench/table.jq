@@ -1,8 +1,9 @@
-# The document of cost.jq as text, at most 112 columns.
+# The document of cost.jq as text, at most 112 columns but for the versions.
 def pad($n): tostring | . + " " * ([$n - length, 0] | max);
 def lpad($n): tostring | " " * ([$n - length, 0] | max) + .;
 def commas: tostring | [while(length > 0; .[:-3]) | .[-3:]] | reverse | join(",");
 def number: round | commas;
+def short: if length > 60 then .[:59] + "…" else . end;
 def added: if . == null then "-" else "+" + number end;
 
 # 100 % only if nothing is missing.
@@ -10,7 +11,7 @@ def saw: if . == null then "-" elif .exits >= .at_least then "all" else "\(100 *
 def versions: [to_entries[] | select(.key != "date" and .value != null) | "\(.key) \(.value)"] | join(", ");
 
 def tools($doc): [$doc.loops[].id] as $ids | $doc.tools[] |
-	(.name | pad(42)) + if .failed then "  failed: \(.failed)"
+	(.name | pad(42)) + if .failed then "  failed: \(.failed | short)"
 		else . as $t | ([$ids[] as $i | $t.added[$i] | added | lpad(10)] | join("")) + (.saw | saw | lpad(6)) end;
 
 . as $doc |
@@ -22,7 +23,6 @@ def tools($doc): [$doc.loops[].id] as $ids | $doc.tools[] |
 ("nothing attached: the exit itself" | pad(42)) + ([.loops[].instructions | number | lpad(10)] | join("")),
 tools($doc),
 "",
-(.tools[] | select(.failed and (.failed | length) > 68) | empty),
 "WHAT A BPF PROGRAM DOES" + (" " * 57) + "INSTRUCTIONS",
 (.operations[] | (.what | pad(80)) + (.instructions | tostring | if contains(".") then . else . + ".0" end | lpad(12))),
 "",
