@@ -2,9 +2,9 @@
 /*
  * Clients of exitstatd that ask for snapshots, and how long they wait for them.
  *
- *   sim-clients SOCKET wait VMS                    until a snapshot has that many VMs; when that was, in ns since 1970
- *   sim-clients SOCKET ask CLIENTS MS SECONDS VM   each asks for VM ("" all) every MS ms (0: at once again), for so
- *                                                  long; VM may hold %u, a number below that of CLIENTS' VMs
+ *   sim-clients SOCKET wait VMS                     until a snapshot has that many VMs; when that was, in ns since 1970
+ *   sim-clients SOCKET ask CLIENTS MS SECONDS VMS   each asks every MS ms (0: at once again), for so long: for one of
+ *                                                   that many VMs, or, if that is 0, for all
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -24,6 +24,7 @@
 struct client {
 	int fd;
 	bool waits;
+	bool begun; /* a part of the answer has come */
 	uint64_t due_ns, asked_ns;
 };
 
@@ -122,6 +123,7 @@ static void start(struct run *r, struct client *c)
 		snprintf(vm, sizeof(vm), "vm%05u", (unsigned int)random() % r->n_vms);
 	c->asked_ns = es_monotonic_ns();
 	c->waits = true;
+	c->begun = false;
 	ask(c->fd, vm);
 }
 
@@ -144,10 +146,17 @@ static void done(struct run *r, struct client *c)
 
 static void take(struct run *r, struct client *c)
 {
+	static const char error[] = "{\"error\"";
 	ssize_t n = read(c->fd, buf, sizeof(buf));
 
 	if (n <= 0)
 		die("read");
+	/* To be refused takes no time. */
+	if (!c->begun && (size_t)n >= sizeof(error) && !memcmp(buf, error, sizeof(error) - 1)) {
+		fprintf(stderr, "sim-clients: %.*s\n", (int)(n < 200 ? n : 200), buf);
+		exit(1);
+	}
+	c->begun = true;
 	r->bytes += (uint64_t)n;
 	if (buf[n - 1] == '\n')
 		done(r, c);
