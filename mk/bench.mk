@@ -14,7 +14,10 @@ $(BENCH)/attach: tests/bench/attach.c $(BUILD)/.flags mk/bench.mk | $(BUILD)/.to
 	$(Q)$(CC) $(ES_CFLAGS) $(ES_LDFLAGS) -o $@ $< -lbpf
 
 .PHONY: bench bench-cost bench-cpus bench-keep bench-programs
-bench: bench-cost bench-cpus bench-daemon ## what it costs: an exit, beside other tools; the daemon with thousands of VMs; a million exits a second
+BENCHES += bench-cost bench-cpus bench-daemon
+# One after the other, whatever -j says: they measure times.
+bench: ## what it costs: an exit, beside other tools; the daemon with thousands of VMs; a million exits a second
+	$(Q)for b in $(BENCHES); do $(MAKE) --no-print-directory $$b || exit; done
 
 bench-cost: ## instructions added to an exit, by exitstatd and by other tools (docs/cost.md)
 	$(Q)scripts/deps build lab bench

@@ -13,8 +13,8 @@ $(BUILD)/bench/rate: tests/bench/rate.c tests/bench/rate.h $(BUILD)/.flags mk/be
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ES_CFLAGS) $(ES_LDFLAGS) -o $@ $< -lbpf
 
-.PHONY: bench bench-rate
-bench: bench-rate
+.PHONY: bench-rate
+BENCHES += bench-rate
 bench-rate: ## a million exits a second for a minute: is anything lost?
 	$(Q)scripts/deps build check lab
 	$(Q)$(MAKE) $(PARALLEL) all lab-guests $(RATE_PRODUCTS) $(BUILD)/unit/test_rate
