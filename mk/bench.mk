@@ -17,6 +17,7 @@ $(BENCH)/attach: tests/bench/attach.c $(BUILD)/.flags mk/bench.mk | $(BUILD)/.to
 BENCHES += bench-cost bench-cpus bench-daemon
 # One after the other, whatever -j says: they measure times.
 bench: ## what it costs: an exit, beside other tools; the daemon with thousands of VMs; a million exits a second
+	$(Q)[ "$$(id -u)" = 0 ] || { echo "make bench: loading BPF maps needs root: sudo make bench" >&2; exit 1; }
 	$(Q)for b in $(BENCHES); do $(MAKE) --no-print-directory $$b || exit; done
 
 bench-cost: ## instructions added to an exit, by exitstatd and by other tools (docs/cost.md)

@@ -269,7 +269,7 @@ static void warn_of_run(struct es_compare *c, size_t i)
 		uint64_t n;
 		const char *what;
 	} losses[] = {
-		{ h->dropped, "of vCPUs beyond the table's size" },
+		{ h->dropped, "with no room in the maps" },
 		{ h->missed, "skipped by the kernel" },
 		{ es_unattributed_other(h), "of no known vCPU" },
 		{ h->read_errors, "unreadable" },

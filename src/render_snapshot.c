@@ -254,7 +254,7 @@ static void write_losses(FILE *f, const struct es_health_counts *h, const struct
 		uint64_t n;
 		const char *what;
 	} losses[] = {
-		{ h->dropped, "of vCPUs beyond the table's size" },
+		{ h->dropped, "with no room in the maps" },
 		{ h->missed, "skipped by the kernel" },
 		{ es_unattributed_other(h), "of no known vCPU" },
 		{ h->read_errors, "unreadable" },

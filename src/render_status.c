@@ -133,7 +133,7 @@ static void write_features(FILE *f, const json_t *status, const struct es_style 
 static const struct {
 	const char *key, *label, *meaning;
 } losses[] = {
-	{ "dropped", "dropped", "events of vCPUs that found no slot; remedy: exitstatd --slots" },
+	{ "dropped", "dropped", "in no total: no slot (exitstatd --slots), or short of cells" },
 	{ "missed", "missed", "events the kernel skipped because a program was running already" },
 	{ "unattributed", "unattributed", "events that belong to no vCPU known" },
 	{ "unattributed_mmu", "  of the MMU", "of those: what kernel threads do to shadow pages, above all" },

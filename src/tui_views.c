@@ -120,8 +120,7 @@ static void draw_status(struct es_tui *t, unsigned int y)
 	} else if (*l->filter && !t->editing) {
 		snprintf(text, sizeof(text), "only '%s': %zu shown; Esc shows all", l->filter, l->n);
 	} else if (dropped && dropped != ES_NONE) {
-		snprintf(text, sizeof(text),
-			 "too many vCPUs: %.32s events not counted, see `exitstat status`",
+		snprintf(text, sizeof(text), "no room: %.32s events not counted, see `exitstat status`",
 			 es_fmt_group(count, dropped));
 	} else {
 		return;

@@ -20,6 +20,7 @@
 #include <exitstat/util.h>
 
 #define NS_PER_MS 1000000ull
+#define WAIT_NS	  (60 * 1000 * NS_PER_MS) /* for a daemon that does not come */
 
 struct client {
 	int fd;
@@ -32,6 +33,7 @@ struct run {
 	const char *path, *vm;
 	unsigned int n_clients, n_vms;
 	uint64_t pause_ns, end_ns;
+	unsigned int n_waiting; /* clients that wait for an answer */
 	int epoll;
 	struct client *clients;
 	uint64_t *took; /* ns of each answer */
@@ -101,10 +103,14 @@ static unsigned int count_vms(int fd)
 
 static int wait_for(const char *path, unsigned int vms)
 {
+	uint64_t end = es_monotonic_ns() + WAIT_NS;
 	int fd;
 
-	while ((fd = dial(path)) < 0)
+	while ((fd = dial(path)) < 0) {
+		if (es_monotonic_ns() > end)
+			die(path);
 		usleep(1000);
+	}
 	while (count_vms(fd) < vms)
 		usleep(1000);
 	printf("%llu\n", (unsigned long long)es_clock_ns(CLOCK_REALTIME));
@@ -124,6 +130,7 @@ static void start(struct run *r, struct client *c)
 	c->asked_ns = es_monotonic_ns();
 	c->waits = true;
 	c->begun = false;
+	r->n_waiting++;
 	ask(c->fd, vm);
 }
 
@@ -139,6 +146,7 @@ static void done(struct run *r, struct client *c)
 	}
 	r->took[r->n_took++] = now - c->asked_ns;
 	c->waits = false;
+	r->n_waiting--;
 	c->due_ns += r->pause_ns;
 	if (c->due_ns < now)
 		c->due_ns = now;
@@ -180,14 +188,24 @@ static uint64_t start_due(struct run *r)
 	return next;
 }
 
+/* Until when nobody is due, in ms; in the end for ever: answers that take longest count, too. */
+static int patience(struct run *r)
+{
+	uint64_t now = es_monotonic_ns(), next;
+
+	if (now >= r->end_ns)
+		return r->n_waiting ? -1 : 0;
+	next = start_due(r);
+	now = es_monotonic_ns();
+	return next > now ? (int)((next - now) / NS_PER_MS) + 1 : 0;
+}
+
 static void loop(struct run *r)
 {
 	struct epoll_event events[64];
 
-	while (es_monotonic_ns() < r->end_ns) {
-		uint64_t next = start_due(r), now = es_monotonic_ns();
-		int ms = next > now ? (int)((next - now) / NS_PER_MS) + 1 : 0;
-		int n = epoll_wait(r->epoll, events, 64, ms);
+	while (es_monotonic_ns() < r->end_ns || r->n_waiting) {
+		int n = epoll_wait(r->epoll, events, 64, patience(r));
 
 		if (n < 0 && errno != EINTR)
 			die("epoll_wait");
