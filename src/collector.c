@@ -199,15 +199,14 @@ static void fill_health(struct collector *c, struct es_health_counts *h)
 	h->slots_used = es_sampler_slots_used(c->sampler);
 	h->slots_max = c->n_slots;
 	h->dropped = es_loader_health(c->loader, ES_HEALTH_DROPPED) +
-		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS) +
-		     es_loader_health(c->loader, ES_HEALTH_LAYOUT);
+		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
 	h->missed = es_loader_missed(c->loader);
 	h->unattributed_mmu = es_loader_mmu_strays(c->loader);
 	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED) +
 			  es_loader_health(c->loader, ES_HEALTH_NO_EXIT) + h->unattributed_mmu;
 	h->unknown_reasons = es_sampler_unknown_reasons(c->sampler);
-	h->read_errors =
-		es_loader_health(c->loader, ES_HEALTH_READ_ERRORS) + es_kernel_compare_errors(c->kernel);
+	h->read_errors = es_loader_health(c->loader, ES_HEALTH_READ_ERRORS) +
+			 es_loader_health(c->loader, ES_HEALTH_LAYOUT) + es_kernel_compare_errors(c->kernel);
 }
 
 static int sample(struct es_source *src, struct es_snapshot **out)
