@@ -131,13 +131,14 @@ static __always_inline __u32 vcpu_number(__u64 vcpu)
 }
 
 /*
- * Does a vCPU begin as said above? Its notifier is the one that the thread has hung up, and it names this CPU. Asked
- * in one of its own events, before anything is counted for it.
+ * Does a vCPU begin as said above? Its notifier is the one that the thread has hung up, and it names the thread's CPU.
+ * Asked in one of its own events, before anything is counted for it.
  */
 static __always_inline bool vcpu_is_understood(__u64 vcpu)
 {
 	return KVM_TYPED || (vcpu == current_vcpu() && vcpu_vm(vcpu) &&
-			     raw_vcpu_int(vcpu, RAW_VCPU_CPU) == bpf_get_smp_processor_id() &&
+			     raw_vcpu_int(vcpu, RAW_VCPU_CPU) ==
+				     BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), cpu) &&
 			     vcpu_number(vcpu) <= RAW_VCPU_ID_MAX);
 }
 

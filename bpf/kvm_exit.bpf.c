@@ -243,11 +243,10 @@ static __always_inline void leave_guest(struct es_slot *slot, __u32 isa, __u64 n
 	slot->state = halt ? ES_STATE_IDLE : ES_STATE_KERNEL;
 }
 
-/* False when it is not known. */
-static __always_inline bool read_reason(const __u64 *ctx, struct es_slot *slot, __u32 isa, __u32 *reason)
+/* False when it is not known. vcpu again, since that one was compared with NULL: from 6.12 on the verifier asks for that. */
+static __always_inline bool read_reason(const __u64 *ctx, struct kvm_vcpu *vcpu, struct es_slot *slot,
+					__u32 isa, __u32 *reason)
 {
-	struct kvm_vcpu *vcpu = exit_vcpu(ctx);
-
 	if (!KVM_TYPED)
 		return told_reason(ctx, isa, reason);
 	return isa == ISA_SVM ? read_svm_reason(vcpu, slot, reason) : read_vmx_reason(vcpu, reason);
@@ -266,7 +265,7 @@ static __always_inline int on_exit(const __u64 *ctx, __u32 isa, bool measure)
 	slot = slot_of(vcpu);
 	if (!slot)
 		return 0;
-	if (!read_reason(ctx, slot, isa, &reason)) {
+	if (!read_reason(ctx, vcpu, slot, isa, &reason)) {
 		count_health(ES_HEALTH_READ_ERRORS);
 		return 0;
 	}

@@ -50,6 +50,7 @@ struct sched_info {
 
 struct task_struct {
 	int pid;
+	unsigned int cpu; /* to 5.15 */
 	struct task_struct *group_leader;
 	char comm[16];
 	struct hlist_head preempt_notifiers;
