@@ -1,7 +1,7 @@
 # The lab's guests. Static where they go into an initramfs.
 LAB	:= $(BUILD)/lab
 LAB_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -D_GNU_SOURCE
-LAB_PRODUCTS := $(LAB)/tinyguest $(LAB)/bootguest.img $(LAB)/guest.img $(LAB)/guest-exitstat.img
+LAB_PRODUCTS := $(LAB)/tinyguest $(LAB)/bootguest.img $(LAB)/diskboot.bin $(LAB)/guest.img $(LAB)/guest-exitstat.img
 TEST_EXTRA += $(LAB_PRODUCTS)
 
 $(LAB)/tinyguest: $(wildcard lab/guests/tinyguest*.[chS]) mk/lab.mk
@@ -10,6 +10,12 @@ $(LAB)/tinyguest: $(wildcard lab/guests/tinyguest*.[chS]) mk/lab.mk
 	$(Q)$(CC) $(LAB_CFLAGS) -pthread -o $@ $(filter %.c %.S,$^)
 
 $(LAB)/bootguest.img: lab/guests/bootguest.S lab/guests/tinyguest.h mk/lab.mk
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-Ttext=0x7c00,--oformat=binary -o $@ $<
+
+# What the lab's Intel machine boots with.
+$(LAB)/diskboot.bin: lab/diskboot.S mk/lab.mk
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none,-Ttext=0x7c00,--oformat=binary -o $@ $<
