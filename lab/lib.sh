@@ -4,17 +4,25 @@
 
 # --- KVM --------------------------------------------------------------
 
-# The stock modules, or, if KVM_MODULES names a folder, kvm.ko and kvm-amd.ko from
+# The stock modules, or, if KVM_MODULES names a folder, kvm.ko and kvm-amd.ko or kvm-intel.ko from
 # there (build/kvm/v6.1; lab/run --env KVM_MODULES=$PWD/build/kvm/v6.1).
 
-# kvm_load [PARAM...]: load kvm and kvm_amd with these parameters (npt=0; kvm's own
-# ones, exit_cpuid=0, go to kvm, also if it is there already).
+# shellcheck disable=SC2034 # for who sources this
+# This CPU's vendor module, and its parameter that turns nested paging on and off.
+if grep -qw vmx /proc/cpuinfo; then
+	kvm_module=kvm_intel kvm_paging=ept
+else
+	kvm_module=kvm_amd kvm_paging=npt
+fi
+
+# kvm_load [PARAM...]: load kvm and the vendor's module with these parameters ($kvm_paging=0;
+# kvm's own ones, exit_cpuid=0, go to kvm, also if it is there already).
 kvm_load()
 {
 	if [ -n "${KVM_MODULES:-}" ]; then
 		kvm_insmod "$KVM_MODULES" "$@" || return
 	else
-		modprobe kvm_amd "$@" || return
+		modprobe $kvm_module "$@" || return
 	fi
 	kvm_permissions
 }
@@ -22,7 +30,7 @@ kvm_load()
 # kvm_insmod FOLDER [PARAM...]
 kvm_insmod()
 {
-	local dir=$1 release dep word known
+	local dir=$1 vendor=$1/${kvm_module/_/-}.ko release dep word known
 	local -a params=() kvm_params=()
 	shift
 
@@ -40,7 +48,7 @@ kvm_insmod()
 		fi
 	done
 	# What both want, of the stock kernel's; newer kernels want other things.
-	for dep in $(modinfo -F depends "$dir/kvm.ko" "$dir/kvm-amd.ko" | tr ',' '\n' | sort -u); do
+	for dep in $(modinfo -F depends "$dir/kvm.ko" "$vendor" | tr ',' '\n' | sort -u); do
 		[ "$dep" = kvm ] || modprobe "$dep" || return
 	done
 	if [ -e /sys/module/kvm ]; then
@@ -50,11 +58,11 @@ kvm_insmod()
 	else
 		insmod "$dir/kvm.ko" "${kvm_params[@]}" || return
 	fi
-	insmod "$dir/kvm-amd.ko" "${params[@]}"
+	insmod "$vendor" "${params[@]}"
 }
 
 # kvm_reload [PARAM...]: take out the vendor's module, as a user does who changes
-# npt=, and kvm too if nothing pins it; put them back.
+# npt= or ept=, and kvm too if nothing pins it; put them back.
 kvm_reload()
 {
 	kvm_unload || return
@@ -64,10 +72,10 @@ kvm_reload()
 kvm_unload()
 {
 	if [ -n "${KVM_MODULES:-}" ]; then
-		rmmod kvm_amd || return
+		rmmod $kvm_module || return
 		rmmod kvm 2>/dev/null || :
 	else
-		modprobe -r kvm_amd 2>/dev/null || rmmod kvm_amd
+		modprobe -r $kvm_module 2>/dev/null || rmmod $kvm_module
 	fi
 }
 
