@@ -23,7 +23,7 @@ expect() {
 	[ "$status" -eq "$2" ]
 }
 
-@test "passed tests of all suites are added up, in order" {
+@test "passed tests of all suites are added up" {
 	job tests/e2e/a <<<'echo 1..2; echo ok 1 - x; echo ok 2'
 	printf '@test "b" { true; }\n' >"$tree/tests/e2e/b.bats"
 	job tests/lab/c <<<'echo ok 1 - late plan; echo 1..1'
@@ -31,8 +31,9 @@ expect() {
 	echo "not a job" >"$tree/tests/lab/README"
 	run "$tree/tests/run"
 	expect "5 passed, 0 failed" 0
-	[[ $output == *"e2e/a "*"e2e/b "* ]]
-	[[ $output == *"lab/selftest "*"lab/c "* ]]
+	for name in e2e/a e2e/b lab/c lab/selftest; do
+		[[ $output == *"$name "* ]]
+	done
 	[[ ${lines[-2]} == "0 skipped" ]]
 }
 
@@ -83,6 +84,44 @@ expect() {
 	expect "0 passed, 2 failed" 1
 	[[ $output == *"not done after 1 s"* ]]
 	run pgrep -f 'sleep 1234[.]5'
+	[ "$status" -eq 1 ]
+}
+
+# Each notes when it begins and ends; a second is long for that.
+note='echo "$1 begins" >>order; sleep 1; echo "$1 ends" >>order; echo 1..1; echo ok 1'
+
+@test "two jobs at a time, the longest first, one that is alone at the end" {
+	for name in e2e/a e2e/b lab/c; do
+		job "tests/$name" <<<"${note//\$1/$name}"
+	done
+	job lab/selftest <<<"# tests/run: alone
+${note//\$1/alone}"
+	run "$tree/tests/run"
+	expect "4 passed, 0 failed" 0
+	cat "$tree/order"
+	# A lab may take longer than an e2e test.
+	[[ $(head -n 2 "$tree/order" | sort | tr '\n' ' ') == "e2e/"?" begins lab/c begins " ]]
+	[[ $(tail -n 2 "$tree/order" | tr '\n' ' ') == "alone begins alone ends " ]]
+	rm "$tree/order"
+	TEST_JOBS=1 run "$tree/tests/run" e2e lab/c
+	expect "3 passed, 0 failed" 0
+	[ "$(cut -d' ' -f2 "$tree/order" | uniq -d | wc -l)" -eq 0 ]
+}
+
+@test "a signal ends every job, and what it started" {
+	for name in e2e/a lab/c; do
+		job "tests/$name" <<<"touch $tree/\$\$.runs; sleep 4321.5 & wait"
+	done
+	"$tree/tests/run" >"$tree/said" 2>&1 3>&- &
+	for _ in {1..50}; do
+		[ "$(find "$tree" -name '*.runs' | wc -l)" -lt 2 ] || break
+		sleep 0.1
+	done
+	kill -TERM $!
+	wait $! || status=$?
+	[ "$status" -eq 130 ]
+	grep stopped "$tree/said"
+	run pgrep -f 'sleep 4321[.]5'
 	[ "$status" -eq 1 ]
 }
 
@@ -140,6 +179,26 @@ ci() {
 	END
 	chmod +x "$tree/bin/make"
 	PATH=$tree/bin:$PATH run "$tree/.ci/run"
+}
+
+@test "the matrix runs only if it is named, and ends with a table" {
+	mkdir -p "$tree/tests/matrix"
+	printf '# why\n6.1-x amd 60 tests/matrix/amd 6.1-x\n6.1-x intel 60 tests/matrix/intel\n9 amd 60 tests/matrix/amd 9\n' \
+		>"$tree/tests/matrix/jobs.list"
+	job tests/e2e/a <<<'echo 1..1; echo ok 1'
+	job tests/matrix/amd <<<'echo 1..2; echo ok 1; [ "$1" = 9 ] && echo "not ok 2" || echo ok 2'
+	job tests/matrix/intel <<<'echo "1..0 # SKIP no mirror"'
+	run "$tree/tests/run"
+	expect "1 passed, 0 failed" 0
+	[[ $output != *KERNEL* ]]
+	run "$tree/tests/run" matrix e2e
+	expect "4 passed, 1 failed" 1
+	grep -x "KERNEL  *AMD  *Intel" <<<"$output"
+	grep -x "6.1-x  *2 ok  *skipped: no mirror" <<<"$output"
+	grep -x "9  *1 of 2 FAILED  *-" <<<"$output"
+	run "$tree/tests/run" matrix/9-amd
+	expect "1 passed, 1 failed" 1
+	[[ $output != *6.1-x* ]]
 }
 
 @test "the kernel suite runs only if it is named" {
