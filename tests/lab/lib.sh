@@ -33,8 +33,8 @@ daemon_stop()
 
 attached() { [ "$(exitstat status --no-cost --format json | jq -r .attach)" = "${1:-attached}" ]; }
 
-# if_typed A B: A where KVM's types are known, else B (see bpf/compat.h).
-if_typed() { [ -e /sys/kernel/btf/kvm ] && echo "$1" || echo "$2"; }
+# if_typed A B: A where KVM's types are known (of the module, or with the kernel's, if it is built in), else B (see bpf/compat.h).
+if_typed() { { [ -e /sys/kernel/btf/kvm ] || [ ! -e /sys/module/kvm/sections ]; } && echo "$1" || echo "$2"; }
 
 # vms JQ: the VMs of a snapshot, through a jq filter; raw output.
 vms() { exitstat snapshot --format json 2>/dev/null | jq -er ".vms[] | $1"; }
@@ -77,6 +77,19 @@ same()
 	fi
 }
 
+# same_reasons NAME EXITSTAT FTRACE: one test, two lists "CODE COUNT" are equal and not empty; else each code that differs, with
+# both numbers.
+same_reasons()
+{
+	if [ -n "$2" ] && [ "$2" = "$3" ]; then
+		tap_ok "$1"
+		return
+	fi
+	tap_not_ok "$1"
+	join -a 1 -a 2 -e 0 -o 0,1.2,2.2 <(sort -k1,1 <<<"$2") <(sort -k1,1 <<<"$3") |
+		awk -v kernel="$(uname -r)" 'NF == 3 && $2 != $3 {
+			printf "# Linux %s: exit %d (0x%x): exitstat %s, ftrace %s\n", kernel, $1, $1, $2, $3 }'
+}
 
 # sums_hold VM: the contract's sums in one snapshot of a VM. A vCPU has one exit at most that did not come
 # to its entry (two, if the programs were detached once); the maximum is in the last bucket that holds any.
