@@ -187,6 +187,23 @@ static int render_reasons(FILE *f, const struct es_paging_subject *p, const stru
 	return r;
 }
 
+/* The bits beside a basic reason are rare: a line for each below the table, not a column. Page faults are the paging view's. */
+static void write_flags(FILE *f, const struct es_counts *c, enum es_isa isa)
+{
+	char name[ES_REASON_NAME_MAX], count[ES_CELL_MAX];
+
+	for (size_t i = 0; i < c->n_reasons; i++) {
+		const struct es_reason *r = &c->reasons[i];
+
+		for (enum es_flag k = 0; k < ES_FLAGS; k++) {
+			if (k == ES_FLAG_PAGE_FAULT || !r->flags[k] || r->flags[k] == ES_NONE)
+				continue;
+			fprintf(f, "of %s: %s with flag %s\n", es_reason_name(isa, r->code, name),
+				es_fmt_group(count, r->flags[k]), es_flag_name(k));
+		}
+	}
+}
+
 static int render_latencies(FILE *f, const struct es_paging_subject *p, const struct es_column *sort,
 			    const struct es_style *st)
 {
@@ -210,6 +227,7 @@ static int render_counts(FILE *f, const struct es_snapshot *s, const struct es_v
 			 const struct es_style *st)
 {
 	struct es_paging_subject p = { s->host.isa, vm, c, es_vm_span(s, vm) };
+	int r;
 
 	write_summary(f, c, p.span_ns, st);
 	if (v->aspect == ES_ASPECT_LATENCY && v->one_reason)
@@ -219,7 +237,10 @@ static int render_counts(FILE *f, const struct es_snapshot *s, const struct es_v
 	es_render_paging_cost(f, &p, st);
 	if (v->aspect == ES_ASPECT_PAGING)
 		return es_render_paging(f, &p, st);
-	return render_reasons(f, &p, v->sort, st);
+	r = render_reasons(f, &p, v->sort, st);
+	if (!r)
+		write_flags(f, c, p.isa);
+	return r;
 }
 
 static int render_vm(FILE *f, const struct es_snapshot *s, const struct es_vm *vm,
