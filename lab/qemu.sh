@@ -12,6 +12,11 @@ machine_check()
 	need qemu-system-x86_64 qemu-system-x86
 }
 
+cpu_model()
+{
+	echo "EPYC,+svm,+npt$(awk -v n="$kernel" '$1 == n && $4 != "" { print "," $4 }' "$here/kernels.list")"
+}
+
 # Sets machine, the command. $1: a folder for its files.
 machine_prepare()
 {
@@ -21,7 +26,7 @@ machine_prepare()
 	[ -z "$files" ] || conf=disk
 	words=(quiet no_timer_check panic=-1 oops=panic nokaslr mitigations=off cryptomgr.notests
 		tsc=reliable console=ttyS0 "lab.conf=$conf" "$append")
-	machine=(qemu-system-x86_64 -machine q35 -cpu "EPYC,+svm,+npt"
+	machine=(qemu-system-x86_64 -machine q35 -cpu "$(cpu_model)"
 		-smp "$smp" -m "${mem:-2048}" -nodefaults -no-user-config -display none
 		-no-reboot -name exitstat-lab
 		-kernel "$kdir/boot" -initrd "$kdir/initrd-${files:-9p}.img" -append "${words[*]}"
