@@ -17,6 +17,15 @@ cpu_model()
 	echo "EPYC,+svm,+npt$(awk -v n="$kernel" '$1 == n && $4 != "" { print "," $4 }' "$here/kernels.list")"
 }
 
+# The TSC's rate, where it is known: a kernel that measures it on a busy machine may be wrong by far, and then its seconds are no
+# seconds. TCG shows this machine's TSC; on a virtual machine (and there only) the CPU's MHz are that one's rate.
+tsc_rate()
+{
+	[ $icount = 0 ] || return 0
+	awk '/^flags/ { virtual = / hypervisor( |$)/ } /^cpu MHz/ { khz = $4 * 1000 }
+		END { if (virtual && khz) printf "tsc_early_khz=%d", khz }' /proc/cpuinfo
+}
+
 # Sets machine, the command. $1: a folder for its files.
 machine_prepare()
 {
@@ -25,7 +34,7 @@ machine_prepare()
 
 	[ -z "$files" ] || conf=disk
 	words=(quiet no_timer_check panic=-1 oops=panic nokaslr mitigations=off cryptomgr.notests
-		tsc=reliable console=ttyS0 "lab.conf=$conf" "$append")
+		tsc=reliable "$(tsc_rate)" console=ttyS0 "lab.conf=$conf" "$append")
 	machine=(qemu-system-x86_64 -machine q35 -cpu "$(cpu_model)"
 		-smp "$smp" -m "${mem:-2048}" -nodefaults -no-user-config -display none
 		-no-reboot -name exitstat-lab
