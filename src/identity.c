@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <exitstat/identity.h>
+#include <exitstat/process.h>
 #include <exitstat/util.h>
 
 #define CMDLINE_MAX (1024 * 1024)
@@ -52,16 +53,14 @@ static bool grow(struct text *t, size_t *size, size_t max)
 	return true;
 }
 
-static struct text read_proc(const char *proc, uint32_t pid, const char *name, size_t max)
+/* dir: the process's folder. */
+static struct text read_proc(int dir, const char *name, size_t max)
 {
+	_cleanup_close_ int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct text t = { 0 };
-	_cleanup_close_ int fd = -1;
-	char path[512];
 	size_t size = 0;
 	ssize_t n = 0;
 
-	snprintf(path, sizeof(path), "%s/%u/%s", proc, pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return t;
 	while (grow(&t, &size, max)) {
@@ -362,14 +361,11 @@ static const char *base_name(const char *path)
 }
 
 /* The file that runs, for a VMM whose argv[0] is something else; "" when not to be read. */
-static void read_exe(const char *proc, uint32_t pid, char exe[512])
+static void read_exe(int dir, char exe[512])
 {
 	static const char deleted[] = " (deleted)"; /* the package was upgraded under it */
-	char path[512];
-	ssize_t n;
+	ssize_t n = dir < 0 ? -1 : readlinkat(dir, "exe", exe, 511);
 
-	snprintf(path, sizeof(path), "%s/%u/exe", proc, pid);
-	n = readlink(path, exe, 511);
 	exe[n > 0 ? n : 0] = '\0';
 	n -= (ssize_t)sizeof(deleted) - 1;
 	if (n > 0 && !strcmp(exe + n, deleted))
@@ -404,9 +400,9 @@ static char *command_name(struct text *cmdline, const char *exe, const char **so
  * The uid, if real, effective and saved one agree, which is what the kernel asks for before
  * one process may look into another. A process between two users is root's business.
  */
-static uint32_t read_uid(const char *proc, uint32_t pid)
+static uint32_t read_uid(int dir)
 {
-	_cleanup_text_ struct text status = read_proc(proc, pid, "status", STATUS_MAX);
+	_cleanup_text_ struct text status = read_proc(dir, "status", STATUS_MAX);
 	unsigned int real, effective, saved;
 	const char *line = status.data ? strstr(status.data, "\nUid:") : NULL;
 
@@ -424,16 +420,28 @@ static void fall_back(struct es_identity *out, uint32_t pid, const char *comm)
 	out->source = "comm";
 }
 
-void es_identity_resolve(const char *proc, uint32_t pid, const char *comm, struct es_identity *out)
+/* The process that was seen with this number at that time; -ESRCH: it is gone, and another one has the number. */
+static int open_process(const char *proc, uint32_t pid, uint64_t seen_ns)
 {
-	_cleanup_text_ struct text cgroup = read_proc(proc, pid, "cgroup", CGROUP_MAX);
-	_cleanup_text_ struct text cmdline = read_proc(proc, pid, "cmdline", CMDLINE_MAX);
+	_cleanup_close_ int dir = es_process_open(proc, pid);
+
+	if (dir >= 0 && es_process_younger(dir, seen_ns))
+		return -ESRCH;
+	return es_steal_fd(&dir);
+}
+
+void es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
+			 struct es_identity *out)
+{
+	_cleanup_close_ int dir = open_process(proc, pid, seen_ns);
+	_cleanup_text_ struct text cgroup = read_proc(dir, "cgroup", CGROUP_MAX);
+	_cleanup_text_ struct text cmdline = read_proc(dir, "cmdline", CMDLINE_MAX);
 	const char *source = NULL, *machine = machine_of(&cgroup), *told, *name;
 	char exe[512];
 
 	memset(out, 0, sizeof(*out));
-	out->uid = read_uid(proc, pid);
-	read_exe(proc, pid, exe);
+	out->uid = read_uid(dir);
+	read_exe(dir, exe);
 	name = command_name(&cmdline, exe, &source);
 	told = machine ? libvirt_name(machine) : NULL;
 	if (told) {

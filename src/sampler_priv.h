@@ -11,9 +11,10 @@
 #define NO_PLACE UINT32_MAX
 
 struct vcpu {
-	uint32_t vcpu_id, slot, tid;
-	uint32_t place; /* in es_sampler.active, NO_PLACE: parked */
-	uint32_t seq;	/* as read last */
+	uint32_t vcpu_id, slot;
+	uint32_t pid, tid; /* who ran it last */
+	uint32_t place;	   /* in es_sampler.active, NO_PLACE: parked */
+	uint32_t seq;	   /* as read last */
 	uint64_t others;
 	uint64_t seq_ns;   /* when that seq was first read */
 	uint64_t since_ns; /* in its state */
@@ -97,6 +98,12 @@ struct es_sampler {
 	uint64_t ring_full, epoch;
 	bool seen_exits;
 };
+
+/* Since when it is in its state, as far as is known: counts only, the slots hold no times. */
+static inline uint64_t es_sampler_since(const struct vcpu *v)
+{
+	return v->since_ns ? v->since_ns : v->seq_ns;
+}
 
 /* --- sampler_slots.c: who comes and goes --- */
 

@@ -185,6 +185,7 @@ static void take_state(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uin
 	v->asleep = looked && s->look_halted;
 	v->queued = looked && s->look_queued;
 	v->since_ns = s->since_ns;
+	v->pid = s->tgid;
 	v->tid = s->tid;
 	vm->n_vmm += in_vmm(v);
 	v->counts.exits_unknown = vm->silent && !s->isa;

@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include <exitstat/identity.h>
+#include <exitstat/process.h>
 #include <exitstat/util.h>
 
 #include "sampler_priv.h"
 
-#define SCAN_NS	 60000000000ull
-#define HASH_MUL 0x9e3779b97f4a7c15ull /* 2^64 / golden ratio */
+#define SCAN_NS	    60000000000ull
+#define HASH_MUL    0x9e3779b97f4a7c15ull /* 2^64 / golden ratio */
+#define ASK_AT_ONCE 16 /* VMs of which a sample asks whether their process is still the same */
 
 /* --- the list that a sample walks --- */
 
@@ -102,6 +104,31 @@ void es_sampler_hear(struct es_sampler *sp, uint64_t now)
 	}
 }
 
+/* Then its process was still there. */
+static uint64_t last_seen(const struct vm *vm)
+{
+	uint64_t at = vm->since_ns;
+
+	for (size_t i = 0; i < vm->n_vcpus; i++)
+		if (es_sampler_since(vm->vcpus[i]) > at)
+			at = es_sampler_since(vm->vcpus[i]);
+	return at;
+}
+
+/* Its number may be another one's by now: that takes a file of /proc to tell, and so is asked of a few at each sample. */
+static bool process_is_gone(const struct es_sampler *sp, const struct vm *vm, size_t nth)
+{
+	_cleanup_close_ int dir = -1;
+	size_t rounds = (sp->n_vms + ASK_AT_ONCE - 1) / ASK_AT_ONCE;
+
+	if (kill((pid_t)vm->pid, 0) && errno == ESRCH)
+		return true;
+	if (nth % rounds != sp->turn % rounds)
+		return false;
+	dir = es_process_open(sp->proc, vm->pid);
+	return dir >= 0 && es_process_younger(dir, last_seen(vm));
+}
+
 /*
  * Without the lifecycle program the end of a process is the only sign that its VMs
  * are gone. It cannot tell two VMs apart that one process had at one address.
@@ -113,7 +140,7 @@ static void end_orphans(struct es_sampler *sp, uint64_t now)
 	for (size_t i = 0; i < sp->n_vms; i++) {
 		const struct vm *vm = sp->vms[i];
 
-		if (!kill((pid_t)vm->pid, 0) || errno != ESRCH)
+		if (!process_is_gone(sp, vm, i))
 			continue;
 		for (size_t k = 0; k < vm->n_vcpus; k++) {
 			uint32_t slot = vm->vcpus[k]->slot;
@@ -177,7 +204,7 @@ static void identify(struct es_sampler *sp, struct vm *vm, const struct es_slot 
 	char comm[sizeof(s->comm) + 1];
 
 	snprintf(comm, sizeof(comm), "%.*s", (int)sizeof(s->comm), s->comm);
-	es_identity_resolve(sp->proc, s->tgid, comm, &who);
+	es_identity_resolve(sp->proc, s->tgid, comm, s->born_ns, &who);
 	vm->name = strdup(who.name);
 	vm->uid = who.uid;
 	/* One slot starts one vCPU at one time: never the same twice in a boot of the host. */

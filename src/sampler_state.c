@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Is a VM paused, is a vCPU at rest? */
-#include <limits.h>
-#include <string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 
+#include <exitstat/process.h>
 #include <exitstat/util.h>
 
 #include "sampler_priv.h"
@@ -12,34 +14,45 @@
 #define NR_KVM_RUN  0xae80
 #define ASK_AT_ONCE 16 /* paused VMs that a sample asks whether they still are */
 
-/* Is the thread outside KVM_RUN for good: stopped, or waiting in another system call? */
-static bool thread_waits(const char *proc, uint32_t pid, uint32_t tid)
+/* In another system call than KVM_RUN. */
+static bool in_other_call(int dir)
 {
-	_cleanup_fclose_ FILE *f = NULL;
-	unsigned long long fd, request;
-	char path[PATH_MAX], buf[256], *p;
-	size_t n;
+	_cleanup_close_ int fd = openat(dir, "syscall", O_RDONLY | O_CLOEXEC);
+	unsigned long long call_fd, request;
+	char buf[256];
+	ssize_t n;
 	long nr;
 
-	snprintf(path, sizeof(path), "%s/%u/task/%u/stat", proc, pid, tid);
-	f = fopen(path, "re");
-	n = f ? fread(buf, 1, sizeof(buf) - 1, f) : 0;
-	buf[n] = 0;
-	p = strrchr(buf, ')');
-	if (p && p[1] == ' ' && (p[2] == 'T' || p[2] == 't'))
-		return true;
-	es_fclosep(&f);
-	snprintf(path, sizeof(path), "%s/%u/task/%u/syscall", proc, pid, tid);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%ld %llx %llx", &nr, &fd, &request) < 1)
-		return false; /* "running", gone, or not ours to read */
+	n = fd < 0 ? -errno : read(fd, buf, sizeof(buf) - 1);
+	if (n < 0)
+		return es_process_gone(fd < 0 ? (int)n : -errno);
+	buf[n] = '\0';
+	if (sscanf(buf, "%ld %llx %llx", &nr, &call_fd, &request) < 1)
+		return false; /* "running" */
 	return nr != NR_IOCTL || request != NR_KVM_RUN;
 }
 
-/* Since when it is in its state, as far as is known: counts only, the slots hold no times. */
-static uint64_t since(const struct vcpu *v)
+/*
+ * Is the thread outside KVM_RUN for good: stopped, gone, or waiting in another system call? A VM outlives its process
+ * where another one has its file descriptors, but runs no more: KVM lets only its own process run it.
+ */
+static bool thread_waits(const char *proc, const struct vcpu *v)
 {
-	return v->since_ns ? v->since_ns : v->seq_ns;
+	_cleanup_close_ int dir = es_process_open_thread(proc, v->pid, v->tid);
+	struct es_process_stat stat;
+	int r;
+
+	if (dir < 0)
+		return es_process_gone(dir);
+	r = es_process_read_stat(dir, &stat);
+	if (es_process_gone(r))
+		return true;
+	/* The number is another thread's by now. */
+	if (!r && stat.start_ns > es_sampler_since(v))
+		return true;
+	if (!r && (stat.state == 'T' || stat.state == 't'))
+		return true;
+	return in_other_call(dir);
 }
 
 /*
@@ -54,13 +67,13 @@ static bool is_paused(const struct es_sampler *sp, const struct vm *vm, uint64_t
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu *v = vm->vcpus[i];
 
-		if (v->slot != NO_SLOT && now < since(v) + PAUSED_NS)
+		if (v->slot != NO_SLOT && now < es_sampler_since(v) + PAUSED_NS)
 			return false;
 	}
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu *v = vm->vcpus[i];
 
-		if (v->slot != NO_SLOT && !thread_waits(sp->proc, vm->pid, v->tid))
+		if (v->slot != NO_SLOT && !thread_waits(sp->proc, v))
 			return false;
 	}
 	return true;

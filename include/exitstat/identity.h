@@ -16,9 +16,11 @@ struct es_identity {
 /*
  * proc: root of the proc file system ("/proc"; tests pass fixtures). comm: the
  * main thread's name as BPF saw it, used as "comm-PID" when nothing else is found or the
- * process is gone already. Never fails: the worst answer is comm-PID. Everything
+ * process is gone already. seen_ns: when the process was seen with this number, CLOCK_MONOTONIC: one that
+ * began later is another one, of which nothing is taken. Never fails: the worst answer is comm-PID. Everything
  * below proc is hostile: sizes are capped (cmdline 1 MiB, cgroup 64 KiB).
  */
-void es_identity_resolve(const char *proc, uint32_t pid, const char *comm, struct es_identity *out);
+void es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
+			 struct es_identity *out);
 
 #endif

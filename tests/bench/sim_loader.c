@@ -158,9 +158,11 @@ void __wrap_es_kvm_host_read(const char *sys, const char *proc, struct es_kvm_ho
 	*out = (struct es_kvm_host){ .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
 }
 
-void __real_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, struct es_identity *out);
-void __wrap_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, struct es_identity *out)
+void __real_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
+				struct es_identity *out);
+void __wrap_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
+				struct es_identity *out)
 {
-	__real_es_identity_resolve(proc, pid, comm, out);
+	__real_es_identity_resolve(proc, pid, comm, seen_ns, out);
 	snprintf(out->name, sizeof(out->name), "%s", comm);
 }

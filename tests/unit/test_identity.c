@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Names and owners from tests/fixtures/proc: one folder per process, as in /proc. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 
 #define FIXTURES "tests/fixtures/proc"
 #define NOBODY	 UINT32_MAX
+#define LATER	 UINT64_MAX /* whatever the process is, it was there before */
 #define BAD	 "\xef\xbf\xbd"
 
 struct expect {
@@ -67,7 +70,7 @@ static void names(void **state)
 	for (size_t i = 0; i < ES_ARRAY_SIZE(expected); i++) {
 		const struct expect *e = &expected[i];
 
-		es_identity_resolve(FIXTURES, e->pid, "comm", &id);
+		es_identity_resolve(FIXTURES, e->pid, "comm", LATER, &id);
 		if (strcmp(id.name, e->name) || strcmp(id.source, e->source) || id.uid != e->uid)
 			fail_msg("pid %u: got '%s' from %s, uid %u; expected '%s' from %s, uid %u", e->pid,
 				 id.name, id.source, id.uid, e->name, e->source, e->uid);
@@ -79,7 +82,7 @@ static void long_name_is_cut_at_a_character(void **state)
 	struct es_identity id;
 
 	(void)state;
-	es_identity_resolve(FIXTURES, 71, "comm", &id);
+	es_identity_resolve(FIXTURES, 71, "comm", LATER, &id);
 	assert_int_equal(strlen(id.name), 254); /* 127 of two bytes each; 255 would split one */
 	assert_memory_equal(id.name + 252, "\xc3\xbc", 3);
 }
@@ -89,11 +92,11 @@ static void comm_is_hostile_too(void **state)
 	struct es_identity id;
 
 	(void)state;
-	es_identity_resolve(FIXTURES, 63, "a\xff", &id);
+	es_identity_resolve(FIXTURES, 63, "a\xff", LATER, &id);
 	assert_string_equal(id.name, "a" BAD "-63");
-	es_identity_resolve(FIXTURES, 63, "", &id);
+	es_identity_resolve(FIXTURES, 63, "", LATER, &id);
 	assert_string_equal(id.name, "vm-63");
-	es_identity_resolve(FIXTURES, 63, NULL, &id);
+	es_identity_resolve(FIXTURES, 63, NULL, LATER, &id);
 	assert_string_equal(id.name, "vm-63");
 }
 
@@ -124,12 +127,79 @@ static void huge_command_line(void **state)
 	snprintf(dir, sizeof(dir), "%s/5", root);
 	assert_int_equal(mkdir(dir, 0700), 0);
 	write_file(dir, "cmdline", "qemu-kvm", 3 << 20, "-name");
-	es_identity_resolve(root, 5, "comm", &id);
+	es_identity_resolve(root, 5, "comm", LATER, &id);
 	assert_string_equal(id.name, "comm-5");
 	write_file(dir, "cmdline", "qemu-kvm", 300000, "-name");
-	es_identity_resolve(root, 5, "comm", &id);
+	es_identity_resolve(root, 5, "comm", LATER, &id);
 	assert_string_equal(id.name, "comm-5");
 	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* --- one number, two processes --- */
+
+#define FLIPS 20000
+
+static char flips[] = "/tmp/exitstat-flip-XXXXXX";
+static _Atomic bool flipping;
+
+static void make_process(const char *name, const char *uid)
+{
+	char dir[128], text[160];
+	FILE *f;
+
+	snprintf(dir, sizeof(dir), "%s/%s", flips, name);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	snprintf(text, sizeof(text), "%s/cmdline", dir);
+	f = fopen(text, "w");
+	assert_non_null(f);
+	fprintf(f, "qemu-kvm%c-name%c%s%c", 0, 0, name, 0);
+	fclose(f);
+	snprintf(text, sizeof(text), "Name:\tx\nUid:\t%s\t%s\t%s\n", uid, uid, uid);
+	write_file(dir, "status", text, 0, "");
+}
+
+/* The pid 5 goes from one process to the other and back, at any moment. */
+static void *flip(void *unused)
+{
+	char link[64], next[64];
+
+	snprintf(link, sizeof(link), "%s/5", flips);
+	snprintf(next, sizeof(next), "%s/next", flips);
+	for (unsigned int i = 0; flipping; i++)
+		if (symlink(i % 2 ? "beta" : "alpha", next) || rename(next, link))
+			abort();
+	return unused;
+}
+
+/* Never the name of one process and the owner of another. */
+static void pid_used_again_while_it_is_read(void **state)
+{
+	unsigned int alphas = 0;
+	struct es_identity id;
+	pthread_t thread;
+	char cmd[96];
+
+	(void)state;
+	assert_non_null(mkdtemp(flips));
+	make_process("alpha", "1000");
+	make_process("beta", "1001");
+	flipping = true;
+	assert_int_equal(pthread_create(&thread, NULL, flip, NULL), 0);
+	for (unsigned int i = 0; i < FLIPS; i++) {
+		bool alpha;
+
+		es_identity_resolve(flips, 5, "comm", LATER, &id);
+		alpha = !strcmp(id.name, "alpha");
+		alphas += alpha;
+		/* Before the first of them is there, it is nobody. */
+		if (strcmp(id.name, "comm-5"))
+			assert_int_equal(id.uid, alpha ? 1000 : 1001);
+	}
+	flipping = false;
+	pthread_join(thread, NULL);
+	assert_true(alphas > 0 && alphas < FLIPS);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", flips);
 	assert_int_equal(system(cmd), 0);
 }
 
@@ -140,6 +210,7 @@ int main(void)
 		cmocka_unit_test(long_name_is_cut_at_a_character),
 		cmocka_unit_test(comm_is_hostile_too),
 		cmocka_unit_test(huge_command_line),
+		cmocka_unit_test(pid_used_again_while_it_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include <exitstat/util.h>
+
 #include "../../src/daemon_kernel.h"
 #include "fake_loader.h"
 
@@ -376,6 +378,7 @@ static void others_see_nothing(void **state)
 {
 	struct es_kernel_ask ask = { .uid = 1000 };
 	struct es_kernel_report *r;
+	struct es_slot *slot;
 
 	(void)state;
 	kernel_says(0, "0x72 5 1\n");
@@ -390,7 +393,9 @@ static void others_see_nothing(void **state)
 	es_kernel_report_free(r);
 	/* Its owner is who runs the process. */
 	kernel_says(1, "0x72 6 1\n");
-	vcpu(1, 1, 6)->tgid = (uint32_t)getpid();
+	slot = vcpu(1, 1, 6);
+	slot->tgid = (uint32_t)getpid();
+	slot->born_ns = es_monotonic_ns();
 	ask.uid = getuid();
 	r = es_kernel_compare_run(kc, sampler, &host, &ask);
 	assert_int_equal(r->n_vms, 1);

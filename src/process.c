@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <exitstat/process.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <exitstat/util.h>
+
+#define NS_PER_S 1000000000ull
+#define STAT_MAX 1024 /* the fields up to the start time, the name at its longest included */
+
+static int open_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int es_process_open(const char *proc, uint32_t pid)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%u", proc, pid);
+	return open_folder(path);
+}
+
+int es_process_open_thread(const char *proc, uint32_t pid, uint32_t tid)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%u/task/%u", proc, pid, tid);
+	return open_folder(path);
+}
+
+/* ENOENT as its number is looked up, ESRCH through a folder that was opened before. */
+bool es_process_gone(int error)
+{
+	return error == -ENOENT || error == -ESRCH;
+}
+
+/* How long the host was suspended until now, which is what CLOCK_BOOTTIME has more; rather too much than too little. */
+static uint64_t suspended_ns(void)
+{
+	uint64_t monotonic = es_monotonic_ns(), boottime = es_clock_ns(CLOCK_BOOTTIME);
+
+	return boottime > monotonic ? boottime - monotonic : 0;
+}
+
+/* Start times are in ticks since boot, cut to whole ones. */
+static uint64_t start_of(unsigned long long ticks)
+{
+	uint64_t boottime = ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)), suspended = suspended_ns();
+
+	return boottime > suspended ? boottime - suspended : 0;
+}
+
+int es_process_read_stat(int dir, struct es_process_stat *out)
+{
+	_cleanup_close_ int fd = openat(dir, "stat", O_RDONLY | O_CLOEXEC);
+	unsigned long long ticks;
+	char buf[STAT_MAX], *p;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, sizeof(buf) - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	/* A name may hold parentheses; what comes after it does not. */
+	p = strrchr(buf, ')');
+	if (!p || sscanf(p + 1, " %c", &out->state) != 1)
+		return -EBADMSG;
+	/* Field 22; the state is field 3. */
+	if (sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &ticks) != 1)
+		return -EBADMSG;
+	out->start_ns = start_of(ticks);
+	return 0;
+}
+
+bool es_process_younger(int dir, uint64_t monotonic_ns)
+{
+	struct es_process_stat stat;
+
+	return !es_process_read_stat(dir, &stat) && stat.start_ns > monotonic_ns;
+}
