@@ -8,11 +8,18 @@
 
 #include "rate.h"
 
-/* A vcpu_svm, the VMCB that it points to, and a struct kvm, which is all zeros. */
-#define VMCB_AT 24576
-#define KVM_AT	28672
+/*
+ * A vcpu_svm, the VMCB that it points to, and a struct kvm, which is all zeros. The vCPU lies at a place in its room of
+ * which the hint (bpf/slots.h) is wanted: of the multiples of 8 below 2^18, some two have it.
+ */
+#define VMCB_AT	 24576
+#define KVM_AT	 28672
+#define ROOM	 (1 << 18)
+#define PLACES	 (ROOM / 8)
+#define NO_PLACE PLACES
 struct guest {
-	__u8 bytes[32768];
+	__u64 place; /* in units of 8 */
+	__u8 bytes[ROOM + 32768];
 };
 
 struct {
@@ -24,6 +31,11 @@ struct {
 
 const __u32 rate_codes[RATE_CODES] = RATE_CODE_LIST;
 
+static __always_inline __u8 *at_place(struct guest *g)
+{
+	return g->bytes + (g->place & (PLACES - 1)) * 8;
+}
+
 static __always_inline __u32 *exit_code_of(struct guest *g)
 {
 	struct vmcb *vmcb = NULL;
@@ -31,25 +43,75 @@ static __always_inline __u32 *exit_code_of(struct guest *g)
 
 	if (bpf_core_field_exists(vmcb->control.exit_code))
 		at += bpf_core_field_offset(vmcb->control.exit_code);
-	return (__u32 *)&g->bytes[at];
+	return (__u32 *)(at_place(g) + at);
 }
 
-/* Makes the vCPU args[0], which is of the VM whose first vCPU is args[1]. */
+/* --- places --- */
+
+struct search {
+	__u32 address; /* the low half */
+	__u32 hash, place;
+};
+
+/* As hint_of(). */
+static __always_inline __u32 hash_of(__u32 address)
+{
+	return address * 0x9e3779b1 >> (32 - HINT_BITS);
+}
+
+static int try_place(__u32 i, struct search *s)
+{
+	if (hash_of(s->address + 8 * i) != s->hash)
+		return 0;
+	s->place = i;
+	return 1;
+}
+
+static __always_inline __u32 low_half(const void *p)
+{
+	register __u64 half asm("r3");
+
+	asm("r3 = %1; w3 = w3" : "=r"(half) : "r"(p));
+	return (__u32)half;
+}
+
+/* g's vCPU gets a place where it has the same hint as that of other. False: there is none. */
+static __always_inline bool clash(struct guest *g, struct guest *other)
+{
+	struct search s = { .address = low_half(g->bytes), .place = NO_PLACE };
+
+	s.hash = hash_of(low_half(at_place(other)));
+	bpf_loop(PLACES, try_place, &s, 0);
+	if (s.place == NO_PLACE)
+		return false;
+	g->place = s.place;
+	return hint_of((__u64)at_place(g)) == hint_of((__u64)at_place(other));
+}
+
+/* --- for user space to run --- */
+
+/*
+ * Makes the vCPU args[0], which is of the VM whose first vCPU is args[1]; args[2]: one that has the hint of vCPU 0, too.
+ * 1 if that cannot be had.
+ */
 SEC("raw_tp")
 int make_vcpu(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u32 at = (__u32)ctx->args[0], first = (__u32)ctx->args[1];
-	struct guest *g = bpf_map_lookup_elem(&guests, &at), *f = bpf_map_lookup_elem(&guests, &first);
-	struct kvm_vcpu *vcpu = (void *)g;
-	struct vcpu_svm *svm = (void *)g;
+	__u32 at = (__u32)ctx->args[0], first = (__u32)ctx->args[1], zero = 0;
+	struct guest *g = bpf_map_lookup_elem(&guests, &at), *f = bpf_map_lookup_elem(&guests, &first),
+		     *z = bpf_map_lookup_elem(&guests, &zero);
+	struct kvm_vcpu *vcpu;
+	struct vcpu_svm *svm;
 	struct es_slot *slot;
 
-	if (!g || !f)
-		return 0;
-	vcpu->kvm = (void *)&f->bytes[KVM_AT];
+	if (!g || !f || !z || (ctx->args[2] && !clash(g, z)))
+		return 1;
+	vcpu = (void *)at_place(g);
+	svm = (void *)vcpu;
+	vcpu->kvm = (void *)(at_place(f) + KVM_AT);
 	vcpu->vcpu_id = (int)(at - first);
 	if (bpf_core_field_exists(svm->vmcb)) {
-		svm->vmcb = (void *)&g->bytes[VMCB_AT];
+		svm->vmcb = (void *)(at_place(g) + VMCB_AT);
 		return 0;
 	}
 	/* No kvm_amd to know the place from: as if it had been found before. */
@@ -75,8 +137,8 @@ static int enter_and_exit(__u32 i, struct run *run)
 	if (!g)
 		return 1;
 	*exit_code_of(g) = rate_codes[code & (RATE_CODES - 1)];
-	on_entry((void *)g, ISA_SVM);
-	on_exit((void *)g, ISA_SVM, true);
+	on_entry((void *)at_place(g), ISA_SVM);
+	on_exit((void *)at_place(g), ISA_SVM, true);
 	return 0;
 }
 

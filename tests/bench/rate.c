@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rate PID RATE SECONDS VMS VCPUS: runs the exit and entry programs RATE times a second, for vCPUs that are made up,
- * on the maps of the exitstatd with that pid; prints what it should have counted, as JSON. See rate.bpf.c.
+ * rate OBJECT PID RATE SECONDS VMS VCPUS [clash]: runs the exit and entry programs RATE times a second, for vCPUs that are made up,
+ * on the maps of the exitstatd with that pid; prints what it should have counted, as JSON. clash: all vCPUs are at addresses
+ * that are one to the programs' hints. See rate.bpf.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -113,7 +114,7 @@ static void run(const struct bpf_object *obj, const char *name, uint64_t a, uint
 	uint64_t args[] = { a, b, c };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(p), &opts))
+	if (bpf_prog_test_run_opts(bpf_program__fd(p), &opts) || opts.retval)
 		die(name);
 }
 
@@ -162,8 +163,8 @@ int main(int argc, char **argv)
 	struct bpf_object *obj;
 	unsigned int each;
 
-	if (argc != 7) {
-		fprintf(stderr, "Usage: rate OBJECT PID RATE SECONDS VMS VCPUS\n");
+	if (argc != 7 && (argc != 8 || strcmp(argv[7], "clash"))) {
+		fprintf(stderr, "Usage: rate OBJECT PID RATE SECONDS VMS VCPUS [clash]\n");
 		return 2;
 	}
 	r.rate = strtoull(argv[3], NULL, 10);
@@ -177,7 +178,7 @@ int main(int argc, char **argv)
 	}
 	obj = load(argv[1], argv[2]);
 	for (unsigned int v = 0; v < r.vcpus; v++)
-		run(obj, "make_vcpu", v, v / each * each, 0);
+		run(obj, "make_vcpu", v, v / each * each, argc == 8);
 	print_expected(drive(obj));
 	getchar(); /* the VMs live until whoever started this has seen them */
 	bpf_object__close(obj);

@@ -3,8 +3,8 @@
 #ifndef RATE_H
 #define RATE_H
 
-#define RATE_VCPUS 256 /* at most */
-#define RATE_BURST 64  /* exits before the next vCPU has its turn */
+#define RATE_VCPUS 64 /* at most */
+#define RATE_BURST 64 /* exits before the next vCPU has its turn */
 #define RATE_CODES 8
 /* SVM: CPUID, IOIO, MSR, INTR, NPF, VINTR, PAUSE, INVLPG */
 #define RATE_CODE_LIST                                          \

@@ -4,7 +4,7 @@
 
 rate_dir=
 
-# rate_run RATE SECONDS VMS VCPUS
+# rate_run RATE SECONDS VMS VCPUS [clash]
 rate_run()
 {
 	rate_dir=$(mktemp -d)
@@ -35,7 +35,7 @@ rate_counted()
 		.per_vcpu | map([.vcpu_id, (.exits.reasons | map({key: "\(.code)", value: .count}) | from_entries)])] | sort[]'
 }
 
-# rate_check RATE SECONDS VMS VCPUS. A machine that is too busy may take longer, unless RATE_STRICT is set.
+# rate_check RATE SECONDS VMS VCPUS [clash]. A machine that is too busy may take longer, unless RATE_STRICT is set.
 rate_check()
 {
 	local n=$(($1 * $2))
