@@ -104,6 +104,25 @@ sums_hold()
 				(.hist | length) - 1 == (if .max_ns < 64 then 0 else (.max_ns | log2 | floor) - 5 end)))' >/dev/null
 }
 
+# With no VM there, no slot is in use, and the daemon's tables of vCPUs, threads, VMs and processes are empty.
+nothing_left()
+{
+	local id name n left=0
+
+	while read -r id name; do
+		n=$(bpftool -j map dump id "$id" | jq 'if type == "array" then length else error(.error) end') || n=unknown
+		[ "$n" = 0 ] || { echo "map $name has $n entries" && left=1; }
+	done < <(tables)
+	[ "$(tables | wc -l)" = 4 ] && [ $left = 0 ] && [ "$(exitstat status --no-cost --format json | jq .health.slots_used)" = 0 ]
+}
+
+# "ID NAME" of those maps, of this daemon's.
+tables()
+{
+	bpftool -j map show | jq -r --argjson ids "[$(awk '/^map_id/ { print $2 }' "/proc/$daemon_pid/fdinfo/"* | paste -sd,)]" '.[] |
+		select((.id | IN($ids[])) and (.name | IN("vcpus", "threads", "vms", "processes"))) | "\(.id) \(.name)"' | sort -u
+}
+
 # Everything that can be lost is zero. Not so what kernel threads do to a VM's shadow pages: it belongs to nobody; nor, from
 # Linux 7 on, what is missed since a thread lost its CPU in a program, which in those of exits and entries none does (docs/kernels.md).
 nothing_lost()
