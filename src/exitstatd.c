@@ -47,6 +47,7 @@ struct daemon {
 	uint64_t
 		work_ns; /* CPU time of the last sample: waiting for a busy CPU is no reason to look less often */
 	uint64_t vcpus_until_ns;
+	bool has_vcpus;	  /* the last sample has them one by one */
 	int sample_error; /* the last one, so that it is said once */
 	bool ready;
 	char state[512]; /* what was said last of the source */
@@ -65,6 +66,8 @@ static void sample(struct daemon *d, bool tick)
 	r = d->source->ops->sample(d->source, &s);
 	if (r == 0)
 		r = es_store_put(d->store, s, tick);
+	if (r == 0)
+		d->has_vcpus = d->source->per_vcpu;
 	if (r < 0 && r != d->sample_error)
 		es_error("cannot sample: %s; the last snapshot is served on", strerror(-r));
 	d->sample_error = r;
@@ -89,7 +92,7 @@ static void refresh(void *ctx, bool per_vcpu)
 {
 	struct daemon *d = ctx;
 	uint64_t now = es_monotonic_ns();
-	bool lacking = per_vcpu && now >= d->vcpus_until_ns;
+	bool lacking = per_vcpu && !d->has_vcpus;
 
 	/* A recording goes on with the clock, not with the number of questions. */
 	if (d->cfg.replay[0])
