@@ -15,10 +15,10 @@
 #include <exitstat/client.h>
 #include <exitstat/doctor.h>
 #include <exitstat/kernel_counts.h>
+#include <exitstat/process.h>
 #include <exitstat/util.h>
 
-#define GROUP	    "exitstat"
-#define INIT_PID_NS "pid:[4026531836]" /* PROC_PID_INIT_INO, the same in every kernel */
+#define GROUP "exitstat"
 
 static void say(struct es_check_result *r, enum es_finding finding, const char *remedy, const char *format,
 		...) __attribute__((format(printf, 4, 5)));
@@ -102,13 +102,10 @@ static void check_privilege(const struct es_doctor *d, struct es_check_result *r
 
 static void check_pid_namespace(const struct es_doctor *d, struct es_check_result *r)
 {
-	char path[PATH_MAX], target[64];
-	ssize_t n;
+	char path[PATH_MAX];
 
-	path_of(path, d, "/proc/self/ns/pid");
-	n = readlink(path, target, sizeof(target) - 1);
-	target[n > 0 ? n : 0] = '\0';
-	if (strcmp(target, INIT_PID_NS) == 0)
+	path_of(path, d, "/proc");
+	if (es_process_sees_host(path))
 		say(r, ES_FINDING_OK, NULL, "the host's own: VMs can be named by their processes");
 	else
 		say(r, ES_FINDING_WARN, "run exitstatd on the host, or with the host's pid namespace",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <exitstat/kvm_host.h>
+#include <exitstat/process.h>
 #include <exitstat/source.h>
 #include <exitstat/util.h>
 
@@ -30,6 +31,7 @@ struct collector {
 	unsigned int n_slots;
 	int uevent_fd;
 	sd_event_source *uevents, *events;
+	bool sees_host;		   /* the processes in proc are those that the programs tell */
 	bool detached;		   /* by request: stay off until attach */
 	enum es_attach_state told; /* at the last sample */
 	uint64_t misread;	   /* ES_HEALTH_LAYOUT as of the last attempt to attach */
@@ -285,6 +287,10 @@ static void add_features(struct collector *c, struct es_status *st)
 	add_feature(st, "mmu", es_loader_mmu_attached(c->loader), "%s", mmu);
 	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",
 		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
+	add_feature(st, "names", c->sees_host, "%s",
+		    c->sees_host
+			    ? "by the VMs' processes"
+			    : "not in a pid namespace of its own: VMs have no name, only root sees them");
 	add_feature(st, "module events", c->uevent_fd >= 0, "%s",
 		    c->uevent_fd >= 0 ? "kernel uevents"
 				      : "no uevents here: modules are looked at every sample");
@@ -447,7 +453,8 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 		collector_free(&c->src);
 		return r;
 	}
-	c->sampler = es_sampler_new(c->loader, c->proc);
+	c->sees_host = es_process_sees_host(c->proc);
+	c->sampler = es_sampler_new(c->loader, c->sees_host ? c->proc : NULL);
 	c->kernel = es_kernel_compare_new(c->sys);
 	r = c->sampler && c->kernel ? watch(c, event) : -ENOMEM;
 	if (r < 0) {

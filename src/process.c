@@ -3,13 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <exitstat/util.h>
 
-#define NS_PER_S 1000000000ull
-#define STAT_MAX 1024 /* the fields up to the start time, the name at its longest included */
+#define NS_PER_S    1000000000ull
+#define INIT_PID_NS "pid:[4026531836]" /* PROC_PID_INIT_INO, since Linux 3.8 */
+#define STAT_MAX    1024	       /* the fields up to the start time, the name at its longest included */
+
+bool es_process_sees_host(const char *proc)
+{
+	char path[PATH_MAX], target[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/self/ns/pid", proc);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	return !strcmp(target, INIT_PID_NS);
+}
 
 static int open_folder(const char *path)
 {
@@ -22,6 +35,8 @@ int es_process_open(const char *proc, uint32_t pid)
 {
 	char path[512];
 
+	if (!proc)
+		return -ENOTSUP;
 	snprintf(path, sizeof(path), "%s/%u", proc, pid);
 	return open_folder(path);
 }
@@ -30,6 +45,8 @@ int es_process_open_thread(const char *proc, uint32_t pid, uint32_t tid)
 {
 	char path[512];
 
+	if (!proc)
+		return -ENOTSUP;
 	snprintf(path, sizeof(path), "%s/%u/task/%u", proc, pid, tid);
 	return open_folder(path);
 }

@@ -11,7 +11,7 @@
 
 struct es_sampler;
 
-/* proc: "/proc". NULL when out of memory. */
+/* proc: "/proc"; NULL: its processes are not those that the kernel means. NULL when out of memory. */
 struct es_sampler *es_sampler_new(struct es_loader *loader, const char *proc);
 void es_sampler_free(struct es_sampler *sp);
 /*

@@ -121,6 +121,8 @@ static bool process_is_gone(const struct es_sampler *sp, const struct vm *vm, si
 	_cleanup_close_ int dir = -1;
 	size_t rounds = (sp->n_vms + ASK_AT_ONCE - 1) / ASK_AT_ONCE;
 
+	if (!sp->proc)
+		return false;
 	if (kill((pid_t)vm->pid, 0) && errno == ESRCH)
 		return true;
 	if (nth % rounds != sp->turn % rounds)

@@ -10,7 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* proc: "/proc"; tests pass fixtures. A file descriptor, or a negative errno: see es_process_gone. */
+/*
+ * Is this the /proc of the host's first pid namespace, whose numbers the kernel's programs tell? In another one, such as a
+ * container's, they are other processes'.
+ */
+bool es_process_sees_host(const char *proc);
+
+/* proc: "/proc"; tests pass fixtures; NULL: processes cannot be looked at, -ENOTSUP. A file descriptor, or a negative errno: see es_process_gone. */
 int es_process_open(const char *proc, uint32_t pid);
 int es_process_open_thread(const char *proc, uint32_t pid, uint32_t tid);
 /* Does this error of an open or a read mean that there is no such process or thread any more? */
