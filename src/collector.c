@@ -265,7 +265,10 @@ static void add_features(struct collector *c, struct es_status *st)
 {
 	bool on = es_loader_attached(c->loader);
 	bool latency = es_loader_latency(c->loader), typed = es_loader_typed(c->loader);
-	char mmu[sizeof(st->features[0].detail)];
+	static const char *const optional[ES_OPTIONALS] = {
+		[ES_OPTIONAL_MMU] = "mmu",
+	};
+	char detail[sizeof(st->features[0].detail)];
 	static const char *const reason_by[] = {
 		[ES_ISA_NONE] = "neither kvm_intel nor kvm_amd is loaded",
 		[ES_ISA_VMX] = "vcpu_vmx exit_reason by CO-RE",
@@ -283,8 +286,10 @@ static void add_features(struct collector *c, struct es_status *st)
 		    es_loader_waits(c->loader)
 			    ? "sched_info.run_delay of the vCPUs' threads"
 			    : "no CONFIG_SCHED_INFO: waits for a CPU are in the state they fall in");
-	es_loader_mmu_explain(c->loader, mmu, sizeof(mmu));
-	add_feature(st, "mmu", es_loader_mmu_attached(c->loader), "%s", mmu);
+	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++) {
+		es_loader_optional_explain(c->loader, i, detail, sizeof(detail));
+		add_feature(st, optional[i], es_loader_optional_attached(c->loader, i), "%s", detail);
+	}
 	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",
 		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
 	add_feature(st, "names", c->sees_host, "%s",

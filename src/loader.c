@@ -30,9 +30,11 @@ struct es_loader {
 	unsigned int n_slots;
 	bool latency, waits, typed;
 	enum es_mmu_mode mmu_mode;
-	struct es_mmu_programs *mmu;	 /* NULL: not attached */
-	struct es_mmu_measured measured; /* also by programs that are gone: what they counted stands */
-	char mmu_failure[192];
+	struct optional {
+		struct es_optional *programs; /* NULL: not attached */
+		struct es_measured measured;  /* also by programs that are gone: what they counted stands */
+		char failure[192];
+	} optional[ES_OPTIONALS];
 	uint64_t missed_before;	    /* by programs that are gone */
 	struct es_cost_counts gone; /* and what they have run */
 	uint64_t epoch;
@@ -182,7 +184,8 @@ void es_loader_free(struct es_loader *l)
 {
 	if (!l)
 		return;
-	es_mmu_programs_free(l->mmu);
+	for (size_t i = 0; i < ES_OPTIONALS; i++)
+		es_optional_free(l->optional[i].programs);
 	kvm_exit__destroy(l->exits);
 	bpf_link__destroy(l->life_link);
 	ring_buffer__free(l->ring);
@@ -315,27 +318,64 @@ static uint64_t object_missed(const struct bpf_object *obj)
 	return sum;
 }
 
-static struct bpf_object *mmu_object(const struct es_loader *l)
+/* --- what can be done without --- */
+
+static const struct {
+	const struct es_optional_kind *kind;
+	const char *counts;
+} optionals[ES_OPTIONALS] = {
+	[ES_OPTIONAL_MMU] = { &es_optional_mmu, "kvm_page_fault, kvmmmu:*" },
+};
+
+static bool asked_for(const struct es_loader *l, enum es_optional_id id)
 {
-	return l->mmu ? es_mmu_programs_object(l->mmu) : NULL;
+	return id != ES_OPTIONAL_MMU || l->mmu_mode != ES_MMU_OFF;
 }
 
 /* Without them exits are still counted, so a failure is no more than said. */
-static void attach_mmu(struct es_loader *l, struct es_mmu_programs *fresh, int r)
+static void fail_optional(struct optional *o, int r)
 {
-	l->mmu_failure[0] = 0;
-	if (!r && fresh)
-		r = es_mmu_programs_attach(fresh);
-	if (!r) {
-		l->mmu = fresh;
-		if (fresh)
-			l->measured = *es_mmu_programs_measured(fresh);
-		return;
-	}
-	es_mmu_programs_free(fresh);
-	l->measured = (struct es_mmu_measured){ 0 };
-	snprintf(l->mmu_failure, sizeof(l->mmu_failure), "not counted: %s",
+	o->measured = (struct es_measured){ 0 };
+	snprintf(o->failure, sizeof(o->failure), "not counted: %s",
 		 first_warning[0] ? first_warning : strerror(-r));
+}
+
+static void load_optionals(struct es_loader *l, const struct es_kvm_types *types, enum es_isa isa,
+			   struct es_optional *fresh[ES_OPTIONALS])
+{
+	const struct es_optional_host host = {
+		.life = l->life->obj, .types = types, .mmu = l->mmu_mode, .isa = isa
+	};
+
+	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++) {
+		int r;
+
+		fresh[i] = NULL;
+		l->optional[i].failure[0] = first_warning[0] = 0;
+		r = asked_for(l, i) ? es_optional_load(optionals[i].kind, &host, &fresh[i]) : 0;
+		if (r)
+			fail_optional(&l->optional[i], r);
+	}
+}
+
+static void attach_optionals(struct es_loader *l, struct es_optional *fresh[ES_OPTIONALS])
+{
+	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++) {
+		struct optional *o = &l->optional[i];
+		int r;
+
+		if (!fresh[i])
+			continue;
+		first_warning[0] = 0;
+		r = es_optional_attach(fresh[i]);
+		if (r) {
+			es_optional_free(fresh[i]);
+			fail_optional(o, r);
+			continue;
+		}
+		o->programs = fresh[i];
+		o->measured = *es_optional_measured(fresh[i]);
+	}
 }
 
 /* The kernel refuses a program that reads more arguments than there are. */
@@ -353,10 +393,10 @@ static int explain_attach(int r, bool typed, char *err, size_t size)
 int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
 {
 	_cleanup_(es_kvm_types_free) struct es_kvm_types types = { 0 };
-	struct es_mmu_programs *mmu = NULL;
+	struct es_optional *optional[ES_OPTIONALS];
 	struct kvm_exit *fresh;
-	int r, mmu_r = 0;
 	bool typed;
+	int r;
 
 	r = es_kvm_types_load(&types);
 	typed = !r && es_kvm_typed(&types);
@@ -365,19 +405,20 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
 		r = load_exits(l, typed, isa, &fresh);
 	if (r)
 		return explain(r, "load the exit programs", err, size);
-	if (l->mmu_mode != ES_MMU_OFF)
-		mmu_r = es_mmu_programs_load(l->life->obj, &types, l->mmu_mode, isa, &mmu);
+	load_optionals(l, &types, isa, optional);
 	es_loader_detach_exits(l);
+	first_warning[0] = 0;
 	r = kvm_exit__attach(fresh);
 	if (r) {
 		kvm_exit__destroy(fresh);
-		es_mmu_programs_free(mmu);
+		for (size_t i = 0; i < ES_OPTIONALS; i++)
+			es_optional_free(optional[i]);
 		return explain_attach(r, typed, err, size);
 	}
 	l->exits = fresh;
 	l->typed = typed;
 	l->epoch++;
-	attach_mmu(l, mmu, mmu_r);
+	attach_optionals(l, optional);
 	return 0;
 }
 
@@ -400,6 +441,27 @@ static void close_interval(struct es_slot *s, uint64_t now)
 	s->seq += 2;
 }
 
+/* The objects on KVM's tracepoints: the exits', and what can be done without. */
+#define OBJECTS (1 + ES_OPTIONALS)
+
+/* NULL: not attached. */
+static struct bpf_object *object(const struct es_loader *l, size_t i)
+{
+	if (!i)
+		return l->exits ? l->exits->obj : NULL;
+	return l->optional[i - 1].programs ? es_optional_object(l->optional[i - 1].programs) : NULL;
+}
+
+static void drop_programs(struct es_loader *l)
+{
+	kvm_exit__destroy(l->exits);
+	l->exits = NULL;
+	for (size_t i = 0; i < ES_OPTIONALS; i++) {
+		es_optional_free(l->optional[i].programs);
+		l->optional[i].programs = NULL;
+	}
+}
+
 void es_loader_detach_exits(struct es_loader *l)
 {
 	uint64_t now;
@@ -407,18 +469,19 @@ void es_loader_detach_exits(struct es_loader *l)
 	if (!l->exits)
 		return;
 	l->epoch++;
+	/* First those that go by the exit that was counted last. */
+	for (size_t i = 0; i < ES_OPTIONALS; i++) {
+		if (l->optional[i].programs)
+			es_optional_detach(l->optional[i].programs);
+	}
 	kvm_exit__detach(l->exits);
-	if (l->mmu)
-		es_mmu_programs_detach(l->mmu);
 	now = es_monotonic_ns();
 	wait_for_programs();
-	l->missed_before += object_missed(l->exits->obj) + object_missed(mmu_object(l));
-	es_object_counts(l->exits->obj, &l->gone);
-	es_object_counts(mmu_object(l), &l->gone);
-	kvm_exit__destroy(l->exits);
-	es_mmu_programs_free(l->mmu);
-	l->exits = NULL;
-	l->mmu = NULL;
+	for (size_t i = 0; i < OBJECTS; i++) {
+		l->missed_before += object_missed(object(l, i));
+		es_object_counts(object(l, i), &l->gone);
+	}
+	drop_programs(l);
 	for (unsigned int i = 0; i < l->n_slots; i++) {
 		/* Of what comes after the next attach it is not the reason. */
 		l->slots[i].cell = ES_CELL_NONE;
@@ -495,26 +558,28 @@ void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 {
-	return &l->measured;
+	return &l->optional[ES_OPTIONAL_MMU].measured.mmu;
 }
 
-bool es_loader_mmu_attached(const struct es_loader *l)
+bool es_loader_optional_attached(const struct es_loader *l, enum es_optional_id id)
 {
-	return l->mmu != NULL;
+	return l->optional[id].programs != NULL;
 }
 
-void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size)
+void es_loader_optional_explain(const struct es_loader *l, enum es_optional_id id, char *buf, size_t size)
 {
-	const char *absent = l->mmu ? es_mmu_programs_absent(l->mmu) : "";
+	const struct optional *o = &l->optional[id];
+	const char *absent = o->programs ? es_optional_absent(o->programs) : "";
+	bool mmu = id == ES_OPTIONAL_MMU;
 
-	if (l->mmu_mode == ES_MMU_OFF)
+	if (!asked_for(l, id))
 		snprintf(buf, size, "off: --no-mmu");
-	else if (!l->mmu)
-		snprintf(buf, size, "%s", l->mmu_failure[0] ? l->mmu_failure : "not attached");
+	else if (!o->programs)
+		snprintf(buf, size, "%s", o->failure[0] ? o->failure : "not attached");
 	else
-		snprintf(buf, size, "%s/kvm_page_fault, kvmmmu:*%s%s%s%s", l->typed ? "tp_btf" : "raw_tp",
-			 l->mmu_mode == ES_MMU_FULL ? "" : "; the hottest only with --mmu full",
-			 l->typed ? "" : "; a nested guest's not told apart",
+		snprintf(buf, size, "%s/%s%s%s%s%s", l->typed ? "tp_btf" : "raw_tp", optionals[id].counts,
+			 mmu && l->mmu_mode != ES_MMU_FULL ? "; the hottest only with --mmu full" : "",
+			 mmu && !l->typed ? "; a nested guest's not told apart" : "",
 			 *absent ? "; this KVM has no " : "", absent);
 }
 
@@ -523,7 +588,7 @@ void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n
 	uint64_t args[ES_THREAD_READS];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	while ((l->latency || l->mmu) && n) {
+	while ((l->latency || l->optional[ES_OPTIONAL_MMU].programs) && n) {
 		size_t now = n < ES_THREAD_READS ? n : ES_THREAD_READS;
 
 		for (size_t i = 0; i < ES_THREAD_READS; i++)
@@ -577,29 +642,27 @@ uint64_t es_loader_health(const struct es_loader *l, enum es_health which)
 
 uint64_t es_loader_missed(struct es_loader *l)
 {
-	return l->missed_before + object_missed(l->exits ? l->exits->obj : NULL) +
-	       object_missed(mmu_object(l)) + program_missed(l->life->progs.vcpu_destroy);
-}
+	uint64_t sum = l->missed_before + program_missed(l->life->progs.vcpu_destroy);
 
-static struct bpf_object *exits_object(const struct es_loader *l)
-{
-	return l->exits ? l->exits->obj : NULL;
+	for (size_t i = 0; i < OBJECTS; i++)
+		sum += object_missed(object(l, i));
+	return sum;
 }
 
 void es_loader_counts(const struct es_loader *l, struct es_cost_counts *out)
 {
 	*out = l->gone;
 	es_object_counts(l->life->obj, out);
-	es_object_counts(exits_object(l), out);
-	es_object_counts(mmu_object(l), out);
+	for (size_t i = 0; i < OBJECTS; i++)
+		es_object_counts(object(l, i), out);
 }
 
 void es_loader_status(struct es_loader *l, struct es_status *st)
 {
 	es_object_status(l->life->obj, l->life_link != NULL, st);
-	es_object_status(exits_object(l), true, st);
-	es_object_status(mmu_object(l), true, st);
-	st->map_bytes = es_object_maps_bytes(l->life->obj, true) +
-			es_object_maps_bytes(exits_object(l), false) +
-			es_object_maps_bytes(mmu_object(l), false);
+	st->map_bytes = es_object_maps_bytes(l->life->obj, true);
+	for (size_t i = 0; i < OBJECTS; i++) {
+		es_object_status(object(l, i), true, st);
+		st->map_bytes += es_object_maps_bytes(object(l, i), false);
+	}
 }

@@ -15,7 +15,7 @@
 #include <exitstat/status.h>
 
 #include "loader_cost.h"
-#include "loader_mmu.h"
+#include "loader_optional.h"
 
 struct es_loader;
 
@@ -47,9 +47,9 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
  * the MMU, unless the options say no or they cannot be had: then exits are counted without them.
  */
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l);
-bool es_loader_mmu_attached(const struct es_loader *l);
-/* One line on the programs on the MMU: what they count, or why not. */
-void es_loader_mmu_explain(const struct es_loader *l, char *buf, size_t size);
+bool es_loader_optional_attached(const struct es_loader *l, enum es_optional_id id);
+/* One line: what these programs count, or why not. */
+void es_loader_optional_explain(const struct es_loader *l, enum es_optional_id id, char *buf, size_t size);
 /* Has the slots' pf[] read anew from KVM, and look_* from their threads. Any number of slots. */
 void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n);
 /* MMU events that belong to no VM known. */

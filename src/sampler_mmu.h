@@ -5,7 +5,7 @@
 
 #include <exitstat/snapshot.h>
 
-#include "loader_mmu.h"
+#include "loader_optional.h"
 #include "sampler_cells.h"
 
 /*

@@ -86,7 +86,8 @@ int __wrap_es_loader_new(const struct es_loader_options *o, struct es_loader **o
 		return -EINVAL;
 	}
 	fill_maps(*out);
-	(*out)->measured = (struct es_mmu_measured){ .events = (1ull << ES_MMU_EVENTS) - 1, .cr = true };
+	(*out)->optional[ES_OPTIONAL_MMU].measured.mmu =
+		(struct es_mmu_measured){ .events = (1ull << ES_MMU_EVENTS) - 1, .cr = true };
 	return 0;
 }
 
