@@ -21,7 +21,7 @@
  * vCPU may be gone, or another one have the same hash (then they take the slow way in turns).
  */
 #define HINT_BITS 14
-__u32 slot_hint[1 << HINT_BITS];
+static __u32 slot_hint[1 << HINT_BITS];
 
 static __always_inline __u32 *hint_of(__u64 vcpu)
 {

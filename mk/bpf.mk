@@ -1,6 +1,6 @@
 # BPF objects and their skeletons. Hot-path code: -O2 and the newest instruction set that 5.10 has.
 # NAME_raw is NAME for a KVM without type information: see bpf/compat.h.
-SKELS := $(patsubst %,$(BUILD)/%.skel.h,vcpu_life kvm_exit kvm_exit_raw mmu mmu_raw)
+SKELS := $(patsubst %,$(BUILD)/%.skel.h,vcpu_life kvm_exit kvm_exit_raw mmu mmu_raw nested nested_raw)
 
 BPF_CLANG ?= clang
 BPF_STRIP ?= llvm-strip

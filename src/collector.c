@@ -267,6 +267,7 @@ static void add_features(struct collector *c, struct es_status *st)
 	bool latency = es_loader_latency(c->loader), typed = es_loader_typed(c->loader);
 	static const char *const optional[ES_OPTIONALS] = {
 		[ES_OPTIONAL_MMU] = "mmu",
+		[ES_OPTIONAL_NESTED] = "nested",
 	};
 	char detail[sizeof(st->features[0].detail)];
 	static const char *const reason_by[] = {

@@ -325,6 +325,7 @@ static const struct {
 	const char *counts;
 } optionals[ES_OPTIONALS] = {
 	[ES_OPTIONAL_MMU] = { &es_optional_mmu, "kvm_page_fault, kvmmmu:*" },
+	[ES_OPTIONAL_NESTED] = { &es_optional_nested, "kvm_nested_vmexit, kvm_nested_vmexit_inject" },
 };
 
 static bool asked_for(const struct es_loader *l, enum es_optional_id id)
@@ -559,6 +560,11 @@ void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 {
 	return &l->optional[ES_OPTIONAL_MMU].measured.mmu;
+}
+
+uint32_t es_loader_flags(const struct es_loader *l)
+{
+	return l->optional[ES_OPTIONAL_NESTED].measured.flags | ~ES_OPTIONAL_FLAGS;
 }
 
 bool es_loader_optional_attached(const struct es_loader *l, enum es_optional_id id)

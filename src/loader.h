@@ -47,6 +47,8 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
  * the MMU, unless the options say no or they cannot be had: then exits are counted without them.
  */
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l);
+/* A bit for each enum es_flag that is measured, in the same sense. */
+uint32_t es_loader_flags(const struct es_loader *l);
 bool es_loader_optional_attached(const struct es_loader *l, enum es_optional_id id);
 /* One line: what these programs count, or why not. */
 void es_loader_optional_explain(const struct es_loader *l, enum es_optional_id id, char *buf, size_t size);

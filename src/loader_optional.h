@@ -18,7 +18,7 @@ struct bpf_object;
 struct es_kvm_types;
 struct es_optional;
 
-enum es_optional_id { ES_OPTIONAL_MMU, ES_OPTIONALS };
+enum es_optional_id { ES_OPTIONAL_MMU, ES_OPTIONAL_NESTED, ES_OPTIONALS };
 
 /* What is measured of the MMU, as a snapshot shows it: the rest is null. */
 struct es_mmu_measured {
@@ -29,7 +29,10 @@ struct es_mmu_measured {
 
 struct es_measured {
 	struct es_mmu_measured mmu;
+	uint32_t flags; /* a bit an enum es_flag: of ES_OPTIONAL_FLAGS */
 };
+
+#define ES_OPTIONAL_FLAGS (1u << ES_FLAG_L2 | 1u << ES_FLAG_L2_REFLECTED)
 
 struct es_optional_host {
 	struct bpf_object *life; /* its maps are shared, the layout in them is known */
@@ -49,7 +52,7 @@ struct es_optional_kind {
 	/* What its program measures. typed: it knows KVM's types. */
 	void (*measures)(const char *tracepoint, bool typed, struct es_measured *m);
 };
-extern const struct es_optional_kind es_optional_mmu;
+extern const struct es_optional_kind es_optional_mmu, es_optional_nested;
 
 /* 0 or negative errno. */
 int es_optional_load(const struct es_optional_kind *kind, const struct es_optional_host *host,

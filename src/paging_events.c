@@ -69,7 +69,7 @@ bool es_paging_event_shown(const struct es_paging_event *e, bool nested, const s
 
 	switch (e->shown) {
 	case ES_PAGING_SHOWN_L2:
-		/* The flag comes with the first fault seen so; what was counted is shown anyway. */
+		/* The flag comes with the first fault or exit of L2; what was counted is shown anyway. */
 		return nested || (count && count != ES_NONE);
 	case ES_PAGING_SHOWN_FULL:
 		return count != ES_NONE;

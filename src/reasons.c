@@ -47,6 +47,8 @@ static const char *const flag_names[ES_FLAGS] = {
 	[ES_FLAG_OTHER] = "other",
 	[ES_FLAG_FAILED_ENTRY] = "failed_entry",
 	[ES_FLAG_PAGE_FAULT] = "page_fault",
+	[ES_FLAG_L2] = "l2",
+	[ES_FLAG_L2_REFLECTED] = "l2_reflected",
 };
 
 static int compare_code(const void *key, const void *elem)

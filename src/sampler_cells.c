@@ -75,10 +75,32 @@ static int fit_hist(struct es_cells *c, unsigned int i, const __u64 *hist)
 	return high - low > r->n ? widen(c, i, low, high) : 0;
 }
 
+static int fit_flags(struct es_cell_rest *r, const struct es_cell *cell)
+{
+	static const __u32 none[ES_FLAGS];
+
+	if (r->flags || !memcmp(cell->flags, none, sizeof(none)))
+		return 0;
+	r->flags = calloc(ES_FLAGS, sizeof(*r->flags));
+	return r->flags ? 0 : -ENOMEM;
+}
+
 /* --- the sum --- */
 
+/* Of a reason that has counted nothing yet: what never will. */
+static void set_unknown(struct es_reason *r, const struct es_cells_measured *m)
+{
+	if (!m->latency)
+		r->time_ns = r->max_ns = r->hist[0] = ES_NONE;
+	for (unsigned int f = 0; f < ES_FLAGS; f++) {
+		if (!(m->flags & 1u << f))
+			r->flags[f] = ES_NONE;
+	}
+}
+
 /* The sum's reason for cell i; one that is new has counted nothing yet. */
-static struct es_reason *reason_of(struct es_cells *c, unsigned int i, bool latency, struct es_counts *sum)
+static struct es_reason *reason_of(struct es_cells *c, unsigned int i, const struct es_cells_measured *m,
+				   struct es_counts *sum)
 {
 	uint32_t code = c->tally[i].code;
 	size_t place = c->rest[i].place;
@@ -90,8 +112,8 @@ static struct es_reason *reason_of(struct es_cells *c, unsigned int i, bool late
 	if (!r)
 		return NULL;
 	c->rest[i].place = (uint8_t)(r - sum->reasons);
-	if (!latency)
-		r->time_ns = r->max_ns = r->hist[0] = ES_NONE;
+	if (!r->count)
+		set_unknown(r, m);
 	return r;
 }
 
@@ -107,13 +129,19 @@ static int new_cell(struct es_cells *c, const struct es_cell *cell)
 
 static bool take_flags(struct es_cell_rest *r, const struct es_cell *cell, struct es_reason *sum)
 {
-	if (!memcmp(r->flags, cell->flags, sizeof(r->flags)))
-		return false;
-	for (unsigned int f = 0; f < ES_FLAGS; f++) {
-		sum->flags[f] += cell->flags[f] - r->flags[f];
-		r->flags[f] = cell->flags[f];
+	bool any = false;
+
+	for (unsigned int f = 0; r->flags && f < ES_FLAGS; f++) {
+		/* Right also if the cell's number went round since the last look. */
+		uint32_t more = cell->flags[f] - (uint32_t)r->flags[f];
+
+		if (!more)
+			continue;
+		r->flags[f] += more;
+		sum->flags[f] = (sum->flags[f] == ES_NONE ? 0 : sum->flags[f]) + more;
+		any = true;
 	}
-	return true;
+	return any;
 }
 
 static void take_times(struct es_cells *c, unsigned int i, const struct es_cell *cell, struct es_reason *sum)
@@ -132,25 +160,35 @@ static void take_times(struct es_cells *c, unsigned int i, const struct es_cell 
 	}
 }
 
-int es_cells_take(struct es_cells *c, unsigned int i, const struct es_cell *cell, bool latency,
-		  struct es_counts *sum)
+int es_cells_take(struct es_cells *c, unsigned int i, const struct es_cell *cell,
+		  const struct es_cells_measured *m, struct es_counts *sum)
 {
 	struct es_reason *reason;
 	bool news = es_cells_news(c, i, cell);
 
 	if (i >= c->n && new_cell(c, cell))
 		return -ENOMEM;
-	reason = reason_of(c, i, latency, sum);
-	if (!reason || (latency && fit_hist(c, i, cell->hist)))
+	reason = reason_of(c, i, m, sum);
+	if (!reason || fit_flags(&c->rest[i], cell) || (m->latency && fit_hist(c, i, cell->hist)))
 		return -ENOMEM;
 	reason->count += cell->count - c->tally[i].count;
 	c->tally[i].count = cell->count;
-	if (latency)
+	if (m->latency)
 		take_times(c, i, cell, reason);
 	return take_flags(&c->rest[i], cell, reason) || news;
 }
 
-int es_cells_copy(const struct es_cells *c, bool latency, struct es_counts *out)
+static void copy_times(struct es_reason *r, const struct es_cells *c, unsigned int i)
+{
+	const struct es_cell_rest *rest = &c->rest[i];
+
+	r->time_ns = c->tally[i].time_ns;
+	r->max_ns = rest->max_ns;
+	if (rest->n)
+		memcpy(&r->hist[rest->low], &c->hist[rest->at], rest->n * sizeof(*r->hist));
+}
+
+int es_cells_copy(const struct es_cells *c, const struct es_cells_measured *m, struct es_counts *out)
 {
 	for (unsigned int i = 0; i < c->n; i++) {
 		const struct es_cell_rest *rest = &c->rest[i];
@@ -158,21 +196,22 @@ int es_cells_copy(const struct es_cells *c, bool latency, struct es_counts *out)
 
 		if (!r)
 			return -ENOMEM;
+		set_unknown(r, m);
 		r->count = c->tally[i].count;
-		for (unsigned int f = 0; f < ES_FLAGS; f++)
-			r->flags[f] = rest->flags[f];
-		r->time_ns = latency ? c->tally[i].time_ns : ES_NONE;
-		r->max_ns = latency ? rest->max_ns : ES_NONE;
-		if (!latency)
-			r->hist[0] = ES_NONE;
-		else if (rest->n)
-			memcpy(&r->hist[rest->low], &c->hist[rest->at], rest->n * sizeof(*r->hist));
+		if (m->latency)
+			copy_times(r, c, i);
+		for (unsigned int f = 0; rest->flags && f < ES_FLAGS; f++) {
+			if (rest->flags[f])
+				r->flags[f] = rest->flags[f];
+		}
 	}
 	return 0;
 }
 
 void es_cells_clear(struct es_cells *c)
 {
+	for (unsigned int i = 0; i < c->n; i++)
+		free(c->rest[i].flags);
 	free(c->tally);
 	free(c->rest);
 	free(c->hist);

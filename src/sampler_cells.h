@@ -9,6 +9,12 @@
 #include <exitstat/abi.h>
 #include <exitstat/snapshot.h>
 
+/* What of a cell is measured: times, and a bit for each enum es_flag that is. The rest is unknown. */
+struct es_cells_measured {
+	bool latency;
+	uint32_t flags;
+};
+
 /* By these a cell's news are told. */
 struct es_tally {
 	uint64_t count, time_ns;
@@ -17,10 +23,10 @@ struct es_tally {
 
 struct es_cell_rest {
 	uint64_t max_ns;
-	uint32_t flags[ES_FLAGS];
-	uint8_t low, n; /* buckets of the histogram that are kept: the others are 0 */
-	uint16_t at;	/* where, in es_cells.hist */
-	uint8_t place;	/* where the sum has the code, as far as is known */
+	uint64_t *flags; /* of each enum es_flag; NULL: all are 0, as nearly always */
+	uint8_t low, n;	 /* buckets of the histogram that are kept: the others are 0 */
+	uint16_t at;	 /* where, in es_cells.hist */
+	uint8_t place;	 /* where the sum has the code, as far as is known */
 };
 
 /* A slot's cells from ES_CELL_NONE + 1 on, as they were handed out. All zero: none yet. */
@@ -39,13 +45,13 @@ static inline bool es_cells_news(const struct es_cells *c, unsigned int i, const
 }
 
 /*
- * Keeps cell i as it is now; sum, of whose vCPUs this is one, holds it in place of what was kept. latency: times are
- * measured. i is at most one more than were taken before. 1: something changed; 0: not; -ENOMEM: not taken.
+ * Keeps cell i as it is now; sum, of whose vCPUs this is one, holds it in place of what was kept. i is at most one
+ * more than were taken before. 1: something changed; 0: not; -ENOMEM: not taken.
  */
-int es_cells_take(struct es_cells *c, unsigned int i, const struct es_cell *cell, bool latency,
-		  struct es_counts *sum);
+int es_cells_take(struct es_cells *c, unsigned int i, const struct es_cell *cell,
+		  const struct es_cells_measured *m, struct es_counts *sum);
 /* Adds the reasons to out, which has none of them. 0 or -ENOMEM. */
-int es_cells_copy(const struct es_cells *c, bool latency, struct es_counts *out);
+int es_cells_copy(const struct es_cells *c, const struct es_cells_measured *m, struct es_counts *out);
 void es_cells_clear(struct es_cells *c);
 
 #endif

@@ -47,7 +47,7 @@ struct vm {
 	struct es_counts counts; /* of all vCPUs: follows each of them as it is read */
 	bool ending;   /* a vCPU of it was destroyed: the kvm pointer may be somebody else's by now */
 	bool changed;  /* since its view was made */
-	bool nested;   /* a vCPU of it ran guests itself, whose tables KVM shadowed */
+	bool nested;   /* a vCPU of it ran guests itself */
 	bool silent;   /* of a KVM that reports no exits */
 	bool no_waits; /* on a kernel that does not tell how long threads wait for a CPU */
 	enum es_vm_state state;

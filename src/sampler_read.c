@@ -82,17 +82,25 @@ static void set_page_faults(const struct es_sampler *sp, struct es_counts *c, ui
 			seen ? replaced(r->flags[ES_FLAG_PAGE_FAULT], was, is) : ES_NONE;
 }
 
+static struct es_cells_measured measured(const struct es_sampler *sp)
+{
+	return (struct es_cells_measured){ .latency = es_loader_latency(sp->loader),
+					   .flags = es_loader_flags(sp->loader) };
+}
+
 static int take_cell(struct es_sampler *sp, struct vm *vm, struct vcpu *v, unsigned int i,
 		     const struct es_cell *cell)
 {
+	const struct es_cells_measured m = measured(sp);
 	uint64_t count = i < v->cells.n ? v->cells.tally[i].count : 0;
-	int r = es_cells_take(&v->cells, i, cell, es_loader_latency(sp->loader), &vm->counts);
+	int r = es_cells_take(&v->cells, i, cell, &m, &vm->counts);
 
 	if (r < 0)
 		return r;
 	vm->changed |= r;
 	if (!count && !es_reason_info(sp->look->slot.isa, cell->code))
 		v->unnamed |= 1ull << i;
+	vm->nested |= cell->flags[ES_FLAG_L2] != 0;
 	v->excepted |= cell->code == VMX_EXCEPTION_NMI && sp->look->slot.isa == ES_ISA_VMX;
 	if (v->unnamed & (1ull << i))
 		sp->unknown_reasons += cell->count - count;
@@ -116,11 +124,11 @@ static int take_cells(struct es_sampler *sp, struct vm *vm, struct vcpu *v)
 
 int es_sampler_counts(const struct es_sampler *sp, const struct vcpu *v, struct es_counts *out)
 {
-	bool latency = es_loader_latency(sp->loader);
+	const struct es_cells_measured m = measured(sp);
 	int r;
 
 	*out = v->counts;
-	r = es_cells_copy(&v->cells, latency, out);
+	r = es_cells_copy(&v->cells, &m, out);
 	if (!r && v->excepted)
 		set_page_faults(sp, out, 0, v->page_faults);
 	return r;

@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 
-#define ES_ABI_VERSION	4
+#define ES_ABI_VERSION	5
 
 /*
  * Time buckets: bucket 0 holds [0, 64) ns, bucket i holds [2^(i+5), 2^(i+6)) ns,
@@ -29,7 +29,7 @@
  * its low bits: one entry each, but for SVM's few codes from 0x400 on, which share theirs
  * with accesses to CR0 to CR3; cells[].code settles clashes.
  */
-#define ES_CELLS	46
+#define ES_CELLS	45
 #define ES_CELL_INDEX	512
 #define ES_CELL_NONE	0	/* cells[0] is shown nowhere, so 0 in cell_of[] is "none yet" */
 
@@ -40,8 +40,9 @@
 #define ES_DEBUGFS_NAME	20
 
 /*
- * VMX exit reason bits above the basic reason (SDM Vol. 3, table 25-15 and 28.2), and what the exit's
- * interruption information tells of an EXCEPTION_NMI: was it a page fault?
+ * VMX exit reason bits above the basic reason (SDM Vol. 3, table 25-15 and 28.2); what the exit's interruption
+ * information tells of an EXCEPTION_NMI: was it a page fault? And of a guest that runs guests itself: was it one of
+ * those (L2) that exited, and did KVM hand that on to the guest's own hypervisor (L1)?
  */
 enum es_flag {
 	ES_FLAG_BUS_LOCK,	/* bit 26 */
@@ -51,6 +52,8 @@ enum es_flag {
 	ES_FLAG_OTHER,		/* any other bit from 16 to 30 */
 	ES_FLAG_FAILED_ENTRY,	/* bit 31 */
 	ES_FLAG_PAGE_FAULT,	/* EXCEPTION_NMI that was #PF: counted in the slot, see page_faults */
+	ES_FLAG_L2,
+	ES_FLAG_L2_REFLECTED,	/* of ES_FLAG_L2 */
 	ES_FLAGS
 };
 
@@ -139,7 +142,7 @@ struct es_kvm_layout {
 
 struct es_cell {
 	__u32 code;		/* VMX basic reason; SVM exit code, low 32 bits */
-	__u32 flags[ES_FLAGS];	/* exits that had the flag */
+	__u32 flags[ES_FLAGS];	/* exits that had the flag; who reads it often enough sees it go round */
 	__u64 count;
 	__u64 time_ns;		/* exit to next entry, less idle */
 	__u64 max_ns;
@@ -179,7 +182,8 @@ struct es_slot {
 	/* By the vCPU's own thread. */
 	__u64 page_faults;	/* VMX: EXCEPTION_NMI that were #PF; too many for a cell's flags */
 	__u64 task;		/* struct task_struct * of the thread tid */
-	__u64 spare[2];		/* to whole cache lines */
+	__u64 l2_exit;		/* the exit that came from L2 and has not gone on to L1, by exit_id(); 0 = none */
+	__u64 spare[3];		/* cells[] and slots begin cache lines: a cell's counters then share one */
 	__u64 mmu[ES_MMU_EVENTS];
 	__u64 cr[2 * ES_CR_REGS];
 	/* By the process' other threads, with atomics; in the VM's first slot only. */
@@ -221,7 +225,7 @@ enum es_health {
 	ES_HEALTH_READ_ERRORS,	/* kernel memory that could not be read */
 	ES_HEALTH_SHORT_CELLS,	/* exits whose reason found no cell: in no VM's total */
 	ES_HEALTH_RING_FULL,	/* announcements that were not sent: the sampler then looks at all slots */
-	ES_HEALTH_NO_EXIT,	/* page faults of a vCPU whose exit was not seen */
+	ES_HEALTH_NO_EXIT,	/* page faults and exits of L2 whose exit was not seen */
 	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
 	ES_HEALTH_LAYOUT,	/* events of vCPUs that are not laid out as bpf/compat.h says: not counted */
 	ES_HEALTH_MAX

@@ -88,6 +88,7 @@ int __wrap_es_loader_new(const struct es_loader_options *o, struct es_loader **o
 	fill_maps(*out);
 	(*out)->optional[ES_OPTIONAL_MMU].measured.mmu =
 		(struct es_mmu_measured){ .events = (1ull << ES_MMU_EVENTS) - 1, .cr = true };
+	(*out)->optional[ES_OPTIONAL_NESTED].measured.flags = ES_OPTIONAL_FLAGS;
 	return 0;
 }
 

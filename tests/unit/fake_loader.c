@@ -62,6 +62,11 @@ const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 	return &l->measured;
 }
 
+uint32_t es_loader_flags(const struct es_loader *l)
+{
+	return l->flags;
+}
+
 void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -172,6 +177,7 @@ int fake_loader_init(struct es_loader *l, unsigned int n_slots)
 		.life = true,
 		.waits = true,
 		.typed = true,
+		.flags = ~0u,
 	};
 	l->freed = calloc(n_slots, sizeof(*l->freed));
 	l->thread_reads = calloc(n_slots, sizeof(*l->thread_reads));

@@ -15,6 +15,7 @@ struct es_loader {
 	size_t n_events, cap_events;
 	unsigned int *freed, *thread_reads; /* by slot: how often */
 	struct es_mmu_measured measured;
+	uint32_t flags;
 	/* What read_threads finds: a vCPU's thread as it is. */
 	void (*look)(struct es_slot *s);
 };

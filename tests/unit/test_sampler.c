@@ -414,6 +414,63 @@ static void page_faults_of_vmx_are_a_flag(void **state)
 	}
 }
 
+static uint64_t l2_of(const struct es_snapshot *s, enum es_flag flag)
+{
+	return es_counts_find(&s->vms[0]->counts, CPUID)->flags[flag];
+}
+
+static void exits_of_l2_are_flags(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 6);
+	struct es_snapshot *s = sample();
+
+	(void)state;
+	assert_false(s->vms[0]->nested);
+	assert_int_equal(l2_of(s, ES_FLAG_L2), 0);
+	es_snapshot_unref(s);
+	slot->cells[1].count += 6;
+	slot->cells[1].flags[ES_FLAG_L2] = 5;
+	slot->cells[1].flags[ES_FLAG_L2_REFLECTED] = 3;
+	slot->seq += 2;
+	begin(1, 0x1000, 1, 6, CPUID, 2)->cells[1].flags[ES_FLAG_L2] = 1;
+	s = sample();
+	assert_true(s->vms[0]->nested);
+	assert_int_equal(l2_of(s, ES_FLAG_L2), 6);
+	assert_int_equal(l2_of(s, ES_FLAG_L2_REFLECTED), 3);
+	es_snapshot_unref(s);
+}
+
+/* The slot has 32 bits for them: a vCPU's guests may well make more exits. */
+static void exits_of_l2_go_round_in_the_slot(void **state)
+{
+	struct es_slot *slot = begin(0, 0x1000, 0, 5, CPUID, 6);
+
+	(void)state;
+	for (uint64_t n = 0; n < 3ull << 32; n += 0x5555555) {
+		struct es_snapshot *s;
+
+		slot->cells[1].count = n + 1;
+		slot->cells[1].flags[ES_FLAG_L2] = (__u32)n;
+		slot->seq += 2;
+		s = sample();
+		assert_int_equal(l2_of(s, ES_FLAG_L2), n);
+		es_snapshot_unref(s);
+	}
+}
+
+static void exits_of_l2_may_be_unknown(void **state)
+{
+	struct es_snapshot *s;
+
+	(void)state;
+	loader.flags = ~(1u << ES_FLAG_L2_REFLECTED);
+	begin(0, 0x1000, 0, 5, CPUID, 6)->cells[1].flags[ES_FLAG_L2] = 2;
+	s = sample();
+	assert_int_equal(l2_of(s, ES_FLAG_L2), 2);
+	assert_int_equal(l2_of(s, ES_FLAG_L2_REFLECTED), ES_NONE);
+	es_snapshot_unref(s);
+}
+
 static void kvm_without_exits_has_no_total(void **state)
 {
 	const struct es_kvm_host pvm = { .kvm = true, .pvm = true, .tdp = ES_UNKNOWN };
@@ -463,6 +520,9 @@ int main(void)
 		TEST(waits_may_be_unknown),
 		TEST(ept_misconfig_is_device_memory),
 		TEST(page_faults_of_vmx_are_a_flag),
+		TEST(exits_of_l2_are_flags),
+		TEST(exits_of_l2_go_round_in_the_slot),
+		TEST(exits_of_l2_may_be_unknown),
 		TEST(kvm_without_exits_has_no_total),
 	};
 
