@@ -95,6 +95,8 @@ FIELD(p50, es_csv_u64(f, percentile(r, 500)))
 FIELD(p99, es_csv_u64(f, percentile(r, 990)))
 FIELD(p90, es_csv_u64(f, percentile(r, 900)))
 FIELD(p999, es_csv_u64(f, percentile(r, 999)))
+FIELD(l2, es_csv_u64(f, r->reason->flags[ES_FLAG_L2]))
+FIELD(reflected, es_csv_u64(f, r->reason->flags[ES_FLAG_L2_REFLECTED]))
 FIELD(from, es_csv_u64(f, es_hist_low(r->bucket)))
 FIELD(to, es_csv_u64(f, es_hist_high(r->bucket)))
 FIELD(guest, es_csv_u64(f, r->time->guest_ns))
@@ -150,12 +152,19 @@ static const struct csv_field bucket_fields[] = {
 	{ 0 },
 };
 static const struct csv_field reason_fields[] = {
-	{ "reason", put_name },	 { "code", put_code },
-	{ "class", put_class },	 { "count", put_count },
-	{ "time_ns", put_time }, { "max_ns", put_max },
-	{ "p50_ns", put_p50 },	 { "p99_ns", put_p99 },
+	{ "reason", put_name },
+	{ "code", put_code },
+	{ "class", put_class },
+	{ "count", put_count },
+	{ "time_ns", put_time },
+	{ "max_ns", put_max },
+	{ "p50_ns", put_p50 },
+	{ "p99_ns", put_p99 },
 	{ "p90_ns", put_p90 }, /* new columns stand behind the old */
-	{ "p999_ns", put_p999 }, { 0 },
+	{ "p999_ns", put_p999 },
+	{ "l2", put_l2 },
+	{ "l2_reflected", put_reflected },
+	{ 0 },
 };
 
 /* Both tables as one line; row NULL: the heading. */

@@ -107,6 +107,35 @@ static void cell_count(char buf[ES_CELL_MAX], const void *p, unsigned int width,
 	es_fmt_count(buf, ROW(p)->sum->count, &exact);
 }
 
+static double known(uint64_t v)
+{
+	return v == ES_NONE ? -1 : (double)v;
+}
+
+/* A cell and an order for the exits of L2; they are of the same exits as the counts. */
+#define FLAG(name, flag)                                                                                \
+	static void cell_##name(char buf[ES_CELL_MAX], const void *p, unsigned int width,               \
+				const struct es_style *st)                                              \
+	{                                                                                               \
+		struct es_style exact = *st;                                                            \
+                                                                                                        \
+		(void)width;                                                                            \
+		exact.exact = true;                                                                     \
+		es_fmt_count(buf, ROW(p)->sum->flags[flag], &exact);                                    \
+	}                                                                                               \
+	static int by_##name(const void *a, const void *b)                                              \
+	{                                                                                               \
+		return es_descending(known(ROW(a)->sum->flags[flag]), known(ROW(b)->sum->flags[flag])); \
+	}
+
+FLAG(l2, ES_FLAG_L2)
+FLAG(reflected, ES_FLAG_L2_REFLECTED)
+
+static bool has_l2(const void *p)
+{
+	return known(ROW(p)->sum->flags[ES_FLAG_L2]) > 0;
+}
+
 static void cell_rate(char buf[ES_CELL_MAX], const void *p, unsigned int width, const struct es_style *st)
 {
 	(void)width;
@@ -135,11 +164,6 @@ static void cell_avg(char buf[ES_CELL_MAX], const void *p, unsigned int width, c
 {
 	(void)width;
 	es_fmt_time(buf, average(ROW(p)), st->utf8);
-}
-
-static double known(uint64_t v)
-{
-	return v == ES_NONE ? -1 : (double)v;
 }
 
 /* A cell and an order for a percentile. */
@@ -272,6 +296,26 @@ const struct es_column es_reason_columns[] = {
 	  .live = 11,
 	  .cell = cell_count,
 	  .compare = by_count },
+	{ .key = "l2",
+	  .title = "OF L2",
+	  .help = "exits of guests that the VM runs itself (L2), where it runs any",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 73,
+	  .live = 8,
+	  .worth = has_l2,
+	  .cell = cell_l2,
+	  .compare = by_l2 },
+	{ .key = "reflected",
+	  .title = "TO L1",
+	  .help = "of these, handed on to the VM's own hypervisor (L1); KVM handled the others itself",
+	  .right = true,
+	  .sortable = true,
+	  .keep = 72,
+	  .live = 8,
+	  .worth = has_l2,
+	  .cell = cell_reflected,
+	  .compare = by_reflected },
 	{ .key = "rate",
 	  .title = "EXITS/s",
 	  .help = "exits per second",
@@ -411,6 +455,17 @@ void es_reason_sum(struct es_reason *sum, const struct es_counts *c)
 		es_reason_merge(sum, &c->reasons[i]);
 }
 
+/* Unknown if any part is. */
+static void merge_flags(uint64_t *sum, const uint64_t *flags)
+{
+	for (unsigned int f = 0; f < ES_FLAGS; f++) {
+		if (sum[f] == ES_NONE || flags[f] == ES_NONE)
+			sum[f] = ES_NONE;
+		else
+			sum[f] += flags[f];
+	}
+}
+
 void es_reason_merge(struct es_reason *sum, const struct es_reason *r)
 {
 	if (r->max_ns == ES_NONE || sum->max_ns == ES_NONE)
@@ -422,4 +477,5 @@ void es_reason_merge(struct es_reason *sum, const struct es_reason *r)
 	else
 		for (size_t b = 0; b < ES_HIST_BUCKETS; b++)
 			sum->hist[b] += r->hist[b];
+	merge_flags(sum->flags, r->flags);
 }

@@ -144,12 +144,20 @@ static void spread(struct es_layout *l, const void *const *rows, size_t n, const
 			l->at[i].width += spare - more;
 }
 
+static bool is_worth(const struct es_column *c, const void *const *rows, size_t n)
+{
+	for (size_t i = 0; c->worth && i < n; i++)
+		if (c->worth(rows[i]))
+			return true;
+	return !c->worth;
+}
+
 void es_layout(struct es_layout *l, const struct es_column *table, const void *const *rows, size_t n,
 	       bool live, const struct es_style *st)
 {
 	*l = (struct es_layout){ .gap = 2 };
 	for (const struct es_column *c = table; c->key && l->n < ES_COLUMNS_MAX; c++) {
-		if (live ? !c->live : c->only_live)
+		if ((live ? !c->live : c->only_live) || !is_worth(c, rows, n))
 			continue;
 		l->at[l->n].column = c;
 		l->at[l->n++].width = live ? c->live : content_width(c, rows, n, st);

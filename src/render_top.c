@@ -109,7 +109,7 @@ static int write_reasons(FILE *f, const struct es_top *t, const struct es_vm_row
 		return r;
 	}
 	es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
-	fprintf(f, "\n%s, by reason (EXITS and MAX since first seen, the rest of the last interval):\n",
+	fprintf(f, "\n%s, by reason (counts and MAX since first seen, the rest of the last interval):\n",
 		name);
 	es_layout(&l, es_reason_columns, table.order, table.n, false, st);
 	es_layout_heading(f, &l, st);
@@ -225,7 +225,7 @@ static int write_reason_latencies(FILE *f, const struct es_top *t, const struct 
 	if (table.n && !es_times_off(&vm->sum->counts)) {
 		es_text_clean(name, sizeof(name), vm->sum->name, st->utf8);
 		fprintf(f,
-			"\n%s, by reason (EXITS and MAX since first seen, the rest of the last interval):\n",
+			"\n%s, by reason (counts and MAX since first seen, the rest of the last interval):\n",
 			name);
 		table.order[table.n] = &table.rows[table.n];
 		es_render_latency_table(f, es_latency_columns, table.rows, table.order, table.n + 1, st);

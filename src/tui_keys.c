@@ -133,6 +133,17 @@ static void toggle_latency(struct es_tui *t)
 	toggle(t, ES_ASPECT_LATENCY);
 }
 
+/* A column to sort by: one that is not worth showing is passed over, unlike one for which there is no room. */
+static bool sorts(const struct es_tui_list *l, const struct es_column *c)
+{
+	if (!c->sortable || !c->live)
+		return false;
+	for (unsigned int i = 0; c->worth && i < l->layout.n; i++)
+		if (l->layout.at[i].column == c)
+			return true;
+	return !c->worth;
+}
+
 static void next_sort(struct es_tui *t, int step)
 {
 	struct es_tui_list *l = list(t);
@@ -143,7 +154,7 @@ static void next_sort(struct es_tui *t, int step)
 	i = (size_t)(l->sort - l->columns);
 	do
 		i = (i + n + (size_t)step) % n;
-	while (!l->columns[i].sortable || !l->columns[i].live);
+	while (!sorts(l, &l->columns[i]));
 	l->sort = &l->columns[i];
 	l->reverse = false;
 }

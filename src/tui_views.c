@@ -272,21 +272,21 @@ void es_tui_draw_table(struct es_tui *t, const struct es_tui_table *table, unsig
 {
 	struct es_tui_list *list = &t->lists[t->view];
 	bool sum = table->sum && table->n && end > y + 2;
-	struct es_layout l;
+	struct es_layout *l = &list->layout;
 
 	if (end <= y)
 		return;
 	end -= sum;
-	es_layout(&l, list->columns, table->rows, table->n, true, &t->style);
-	draw_heading(t, &l, y++);
+	es_layout(l, list->columns, table->rows, table->n, true, &t->style);
+	draw_heading(t, l, y++);
 	es_tui_place(list, table->rows, table->n, end - y, table->key);
 	for (size_t i = list->scroll; i < table->n && y < end; i++, y++) {
-		draw_row(t, &l, table->rows[i], y, table->tone_of);
+		draw_row(t, l, table->rows[i], y, table->tone_of);
 		if (i == list->at)
 			es_screen_select(y);
 	}
 	if (sum)
-		draw_row(t, &l, table->sum, y, table->tone_of);
+		draw_row(t, l, table->sum, y, table->tone_of);
 }
 
 /* --- which view --- */

@@ -98,6 +98,8 @@ struct es_column {
 	bool only_live;	   /* in top, not in tables */
 	unsigned int keep; /* columns with the smallest go first when room is short */
 	unsigned int live; /* width in top, where columns must not dance; 0: not in top */
+	/* Has the row anything to show there? The column is left out where no row has. NULL: it always stands. */
+	bool (*worth)(const void *row);
 	/* width: columns to fill for a flex column, 0 for no limit. */
 	void (*cell)(char buf[ES_CELL_MAX], const void *row, unsigned int width, const struct es_style *st);
 	/* Of a cell that is a bar of pieces: the columns of each; all 0 where it is plain text. */

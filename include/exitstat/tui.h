@@ -81,6 +81,7 @@ struct es_tui_list {
 	char filter[ES_FILTER_MAX];
 	char selected[ES_ROW_KEY]; /* VM id, reason code */
 	size_t at, scroll, n, page;
+	struct es_layout layout; /* as drawn last */
 };
 
 struct es_tui {

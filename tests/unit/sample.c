@@ -62,10 +62,14 @@ static void fill_guest1(struct es_vm *vm)
 
 static void fill_shadow(struct es_vm *vm)
 {
+	struct es_reason *l2;
+
 	vm->paging = ES_PAGING_SHADOW;
 	vm->nested = true;
 	vm->state = ES_VM_PAUSED;
-	es_sample_reason(&vm->counts, 0x4e, 21199, 120000000);
+	l2 = es_sample_reason(&vm->counts, 0x4e, 21199, 120000000);
+	l2->flags[ES_FLAG_L2] = 8123;
+	l2->flags[ES_FLAG_L2_REFLECTED] = 6077;
 	es_sample_reason(&vm->counts, 0x13, 17024, 40000000);
 	es_sample_reason(&vm->counts, 0x79, 40590, 90000000);
 	es_sample_reason(&vm->counts, 0x6ff, 3, 900)->flags[ES_FLAG_OTHER] = 2;
@@ -79,6 +83,7 @@ struct es_snapshot *es_sample_snapshot(void)
 	struct es_snapshot *s = es_snapshot_new();
 	struct es_vm *guest1 = es_sample_vm("guest1", 2), *vm2 = es_sample_vm("a \"b\"\\\n\x01\xc3\xa9 2", 1),
 		     *gone = es_sample_vm("gone3", 1);
+	struct es_reason *r;
 
 	assert_non_null(s);
 	strcpy(s->host.hostname, "host");
@@ -100,7 +105,8 @@ struct es_snapshot *es_sample_snapshot(void)
 	fill_shadow(vm2);
 	gone->state = ES_VM_ENDED;
 	gone->ended_ns = 88000000000;
-	es_sample_reason(&gone->counts, 0x72, 2000, ES_NONE);
+	r = es_sample_reason(&gone->counts, 0x72, 2000, ES_NONE);
+	r->flags[ES_FLAG_L2] = r->flags[ES_FLAG_L2_REFLECTED] = ES_NONE;
 	assert_int_equal(es_snapshot_add(s, guest1), 0);
 	assert_int_equal(es_snapshot_add(s, vm2), 0);
 	assert_int_equal(es_snapshot_add(s, gone), 0);

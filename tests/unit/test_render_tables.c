@@ -393,10 +393,11 @@ static void words_for_sort(void **state)
 	char buf[ES_CELL_MAX];
 
 	(void)state;
-	assert_string_equal(es_column_words(buf, tables, 2), "name|class|count|rate|time|avg|p50|p99|max");
+	assert_string_equal(es_column_words(buf, tables, 2),
+			    "name|class|count|l2|reflected|rate|time|avg|p50|p99|max");
 	/* A word that two tables have is said once. */
 	assert_string_equal(es_column_words(buf, tables, 3),
-			    "name|class|count|rate|time|avg|p50|p99|max|event");
+			    "name|class|count|l2|reflected|rate|time|avg|p50|p99|max|event");
 	assert_null(es_column_find(es_reason_columns, "history"));
 	assert_null(es_column_find(es_reason_columns, "COUNT"));
 	assert_non_null(es_column_find(es_vm_columns, "outside"));
