@@ -76,5 +76,5 @@ l1()
 {
 	l1_ran=$((l1_ran + 1))
 	echo "run $*" >&"$qemu_tty"
-	wait_for 120 qemu_says "$l1_name" "run done" $l1_ran || echo "# L1 is not done with $*"
+	wait_for 240 qemu_says "$l1_name" "run done" $l1_ran || echo "# L1 is not done with $*"
 }
