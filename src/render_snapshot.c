@@ -187,7 +187,7 @@ static int render_reasons(FILE *f, const struct es_paging_subject *p, const stru
 	return r;
 }
 
-/* The bits beside a basic reason are rare: a line for each below the table, not a column. Page faults are the paging view's. */
+/* The bits above a basic reason are rare: a line for each below the table, not a column. The other flags have views of their own. */
 static void write_flags(FILE *f, const struct es_counts *c, enum es_isa isa)
 {
 	char name[ES_REASON_NAME_MAX], count[ES_CELL_MAX];
@@ -195,8 +195,8 @@ static void write_flags(FILE *f, const struct es_counts *c, enum es_isa isa)
 	for (size_t i = 0; i < c->n_reasons; i++) {
 		const struct es_reason *r = &c->reasons[i];
 
-		for (enum es_flag k = 0; k < ES_FLAGS; k++) {
-			if (k == ES_FLAG_PAGE_FAULT || !r->flags[k] || r->flags[k] == ES_NONE)
+		for (enum es_flag k = 0; k < ES_FLAG_PAGE_FAULT; k++) {
+			if (!r->flags[k] || r->flags[k] == ES_NONE)
 				continue;
 			fprintf(f, "of %s: %s with flag %s\n", es_reason_name(isa, r->code, name),
 				es_fmt_group(count, r->flags[k]), es_flag_name(k));
