@@ -174,7 +174,7 @@ one_error() {
 	run -0 "$exitstat" snapshot --format csv
 	[[ ${lines[0]} == "realtime_ns,interval_ns,vm,id,pid,"*",p50_ns,p99_ns,p90_ns,p999_ns,l2,l2_reflected" ]]
 	[ "${#lines[@]}" -eq 10 ]
-	[ "$(awk -F, '{ print NF }' <<<"$output" | sort -u)" -eq 22 ]
+	[ "$(awk -F, '{ print NF }' <<<"$output" | sort -u)" -eq 24 ]
 	grep -qE ',guest1,vm-1,4201,4,npt,false,running,[0-9]+,,,NPF,1024,paging,[0-9]+,' <<<"$output"
 }
 

@@ -403,7 +403,7 @@ static void great_answers(void **state)
 		fd[i] = open_client();
 		say(fd[i], SNAPSHOT);
 	}
-	for (unsigned int round = 0; round < 4000 && !(done[0] && done[1] && done[2]); round++) {
+	for (unsigned int round = 0; round < 60000 && !(done[0] && done[1] && done[2]); round++) {
 		run_for(1);
 		for (int i = 0; i < N; i++) {
 			ssize_t n = recv(fd[i], buf, sizeof(buf), 0);
