@@ -117,11 +117,8 @@ static double known(uint64_t v)
 	static void cell_##name(char buf[ES_CELL_MAX], const void *p, unsigned int width,               \
 				const struct es_style *st)                                              \
 	{                                                                                               \
-		struct es_style exact = *st;                                                            \
-                                                                                                        \
 		(void)width;                                                                            \
-		exact.exact = true;                                                                     \
-		es_fmt_count(buf, ROW(p)->sum->flags[flag], &exact);                                    \
+		es_fmt_count(buf, ROW(p)->sum->flags[flag], st);                                        \
 	}                                                                                               \
 	static int by_##name(const void *a, const void *b)                                              \
 	{                                                                                               \
@@ -302,7 +299,7 @@ const struct es_column es_reason_columns[] = {
 	  .right = true,
 	  .sortable = true,
 	  .keep = 73,
-	  .live = 8,
+	  .live = 7,
 	  .worth = has_l2,
 	  .cell = cell_l2,
 	  .compare = by_l2 },
@@ -312,7 +309,7 @@ const struct es_column es_reason_columns[] = {
 	  .right = true,
 	  .sortable = true,
 	  .keep = 72,
-	  .live = 8,
+	  .live = 7,
 	  .worth = has_l2,
 	  .cell = cell_reflected,
 	  .compare = by_reflected },
