@@ -49,14 +49,18 @@ qemu_stop()
 
 qemu_says() { [ "$(grep -c -- "$2" "/tmp/$1.log")" -ge "${3:-1}" ]; }
 
+# What a KVM of its own may need, in this order; some kernels have some of it built in.
+l1_modules='rng-core irqbypass ccp kvm kvm-amd'
+
 # l1_image FILE: the initramfs of a Linux guest that has a stock KVM and the tiny guest itself.
 l1_image()
 {
-	local m root=/tmp/l1
+	local m file root=/tmp/l1
 
 	mkdir -p $root/bin $root/modules
-	for m in irqbypass ccp kvm kvm-amd; do
-		find "$LAB_KERNEL_DIR/root/lib/modules/$(uname -r)" -name "$m.ko" -exec cp {} $root/modules \;
+	for m in $l1_modules; do
+		file=$(find "$LAB_KERNEL_DIR/root/lib/modules/$(uname -r)" -name "$m.ko" -o -name "$m.ko.xz")
+		[ -z "$file" ] || xz -dcf "$file" >$root/modules/$m.ko
 	done
 	cp build/lab/tinyguest $root/bin
 	# A kernel takes several archives.
@@ -70,6 +74,16 @@ l1_start()
 	l1_image /tmp/l1.img
 	qemu_start "$1" -cpu host -m 384 -kernel "$LAB_KERNEL_DIR/boot" -initrd /tmp/l1.img \
 		-append "console=ttyS0 quiet no_timer_check panic=-1 nokaslr mitigations=off cryptomgr.notests"
+}
+
+# Its KVM: the stock one, where nothing is patched.
+l1_kvm_load()
+{
+	local m
+
+	for m in $l1_modules; do
+		[ ! -e /tmp/l1/modules/$m.ko ] || l1 insmod /modules/$m.ko
+	done
 }
 
 l1()
