@@ -26,6 +26,7 @@
 #include "tinyguest.h"
 #include "tinyguest_kernel.h"
 #include "tinyguest_options.h"
+#include "tinyguest_thread.h"
 
 #define PAGE	   4096UL
 #define PML4	   0x1000UL
@@ -51,7 +52,8 @@ struct vcpu {
 	int id;
 	int fd;
 	struct kvm_run *run;
-	struct tg_params *params; /* shared with the guest */
+	size_t run_size;
+	struct tg_params *params; /* shared with the guest; NULL: the vCPU is not there yet */
 	uint64_t rounds;
 	uint64_t host_io, host_mmio, host_ack, host_intr, host_mark, run_ns;
 	uint64_t halted_ns;
@@ -221,13 +223,13 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 {
 	struct vcpu *vcpu = &vm->vcpu[id];
 	struct tg_params *p = (void *)(vm->mem + PARAMS + id * PAGE);
-	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 
-	*vcpu = (struct vcpu){ .vm = vm, .id = id, .params = p };
+	*vcpu = (struct vcpu){ .vm = vm, .id = id };
+	vcpu->run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 	pthread_mutex_init(&vcpu->lock, NULL);
 	pthread_cond_init(&vcpu->cond, NULL);
 	vcpu->fd = must(ioctl(vm->fd, KVM_CREATE_VCPU, id), "KVM_CREATE_VCPU");
-	vcpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		die("mmap of a vCPU: %s", strerror(errno));
 	set_cpuid(vcpu, kvm);
@@ -250,6 +252,7 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 	p->touch_base = TOUCH_BASE + id * opt[OPT_TOUCH] * PAGE;
 	/* INVLPG of a page that is never used: no fault follows it. */
 	p->invlpg_at = TOUCH_BASE + opt[OPT_VCPUS] * opt[OPT_TOUCH] * PAGE;
+	vcpu->params = p;
 }
 
 static void create_vm(struct vm *vm, int kvm, int number)
@@ -262,18 +265,25 @@ static void create_vm(struct vm *vm, int kvm, int number)
 	vm->vcpu = calloc(opt[OPT_VCPUS], sizeof(*vm->vcpu));
 	if (!vm->vcpu)
 		die("out of memory");
-	for (int i = 0; i < opt[OPT_VCPUS]; i++)
+	for (int i = 0; i < opt[OPT_VCPUS] - opt[OPT_LATE]; i++)
 		create_vcpu(vm, kvm, i);
 }
 
-static void destroy_vm(struct vm *vm, int kvm)
+/* The vCPU is gone from its VMM, but not from KVM, which keeps it as long as its VM. */
+static void close_vcpu(struct vcpu *vcpu)
 {
-	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	vcpu->run = NULL;
+	vcpu->fd = -1;
+}
 
-	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
-		munmap(vm->vcpu[i].run, size);
-		close(vm->vcpu[i].fd);
-	}
+static void destroy_vm(struct vm *vm)
+{
+	for (int i = 0; i < opt[OPT_VCPUS]; i++)
+		close_vcpu(&vm->vcpu[i]);
 	close(vm->fd);
 	munmap(vm->mem, vm->size);
 	free(vm->before);
@@ -293,6 +303,8 @@ static bool next_round(struct vcpu *vcpu, uint64_t started)
 		sleep_ns(opt[OPT_PAUSE_MS] * 1000000ULL);
 	if (stopping || (!opt[OPT_FOREVER] && vcpu->rounds >= (uint64_t)opt[OPT_REPEAT]))
 		return false;
+	if (opt[OPT_UNPLUG] && vcpu->id == opt[OPT_VCPUS] - 1)
+		return false;
 	/* Fresh pages again. */
 	if (opt[OPT_TOUCH])
 		madvise(vcpu->vm->mem + vcpu->params->touch_base, opt[OPT_TOUCH] * PAGE, MADV_DONTNEED);
@@ -310,9 +322,13 @@ static bool next_round(struct vcpu *vcpu, uint64_t started)
 static bool step(struct vcpu *vcpu, uint64_t started)
 {
 	struct kvm_run *run = vcpu->run;
-	const uint64_t began = now_ns();
-	const int r = ioctl(vcpu->fd, KVM_RUN, 0);
+	uint64_t began;
+	int r;
 
+	if (opt[OPT_CPUS_MOVE])
+		move_to_next_cpu();
+	began = now_ns();
+	r = ioctl(vcpu->fd, KVM_RUN, 0);
 	if (vcpu->returned_ns)
 		vcpu->vmm_ns += began - vcpu->returned_ns;
 	vcpu->returned_ns = now_ns();
@@ -349,37 +365,6 @@ static bool step(struct vcpu *vcpu, uint64_t started)
 	return true;
 }
 
-static void pin_thread(void)
-{
-	cpu_set_t set;
-
-	if (opt[OPT_PIN] < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(opt[OPT_PIN], &set);
-	must(sched_setaffinity(0, sizeof(set), &set), "--pin");
-}
-
-/* Of this thread, as the scheduler counts: how long it waited for a CPU. */
-static uint64_t run_delay_ns(void)
-{
-	FILE *f = fopen("/proc/thread-self/schedstat", "re");
-	uint64_t delay = 0;
-
-	if (!f || fscanf(f, "%*u %" SCNu64, &delay) != 1)
-		die("/proc/thread-self/schedstat: cannot read it");
-	fclose(f);
-	return delay;
-}
-
-static uint64_t on_cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 struct runner {
 	struct vcpu *vcpu;
 	int number;
@@ -393,7 +378,8 @@ static void *run_thread(void *arg)
 	bool move = opt[OPT_THREADS_MOVE];
 
 	free(arg);
-	pin_thread();
+	if (opt[OPT_PIN] >= 0)
+		pin_thread(opt[OPT_PIN]);
 	delay = run_delay_ns();
 	on_cpu = on_cpu_ns();
 	pthread_mutex_lock(&vcpu->lock);
@@ -412,6 +398,8 @@ static void *run_thread(void *arg)
 	}
 	vcpu->on_cpu_ns += on_cpu_ns() - on_cpu;
 	vcpu->run_delay_ns += run_delay_ns() - delay;
+	if (opt[OPT_UNPLUG] && vcpu->id == opt[OPT_VCPUS] - 1)
+		close_vcpu(vcpu);
 	pthread_mutex_unlock(&vcpu->lock);
 	return NULL;
 }
@@ -425,27 +413,6 @@ static void start_thread(struct vcpu *vcpu, int number)
 	*runner = (struct runner){ vcpu, number };
 	if (pthread_create(&vcpu->thread[number], NULL, run_thread, runner))
 		die("no more threads");
-}
-
-/* Is this thread asleep in the kernel? Only then is its vCPU halted for sure. */
-static bool asleep(pid_t tid)
-{
-	char path[64], line[256];
-	const char *state;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, line, sizeof(line) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	line[n] = 0;
-	state = strrchr(line, ')');
-	return state && state[2] == 'S';
 }
 
 static bool halted(struct vcpu *vcpu)
@@ -487,12 +454,31 @@ static void *waker_thread(void *arg)
 	return NULL;
 }
 
-static void start_vm(struct vm *vm)
+static void start_vcpu(struct vcpu *vcpu)
 {
-	for (int i = 0; i < opt[OPT_VCPUS]; i++) {
-		start_thread(&vm->vcpu[i], 0);
-		if (opt[OPT_THREADS_MOVE])
-			start_thread(&vm->vcpu[i], 1);
+	start_thread(vcpu, 0);
+	if (opt[OPT_THREADS_MOVE])
+		start_thread(vcpu, 1);
+}
+
+/* False: there is none. */
+static bool wait_for_line(void)
+{
+	char line[64];
+
+	return fgets(line, sizeof(line), stdin);
+}
+
+static void start_vm(struct vm *vm, int kvm)
+{
+	int late = opt[OPT_LATE] ? opt[OPT_VCPUS] - 1 : opt[OPT_VCPUS];
+
+	for (int i = 0; i < late; i++)
+		start_vcpu(&vm->vcpu[i]);
+	if (opt[OPT_LATE]) {
+		wait_for_line();
+		create_vcpu(vm, kvm, late);
+		start_vcpu(&vm->vcpu[late]);
 	}
 	if (opt[OPT_HLT] && pthread_create(&vm->waker, NULL, waker_thread, vm))
 		die("no more threads");
@@ -561,7 +547,7 @@ static void print_vcpu(const struct vcpu *vcpu)
 		if (names[i])
 			printf("\"%s\":%" PRIu64 ",", names[i], did[i]);
 	printf("\"cr3_read\":%" PRIu64 ",\"cr3_write\":%" PRIu64 ",\"spun_ns\":%" PRIu64 "},", did[TG_CR3],
-	       did[TG_CR3], vcpu->params->spun * UINT64_C(1000000) / tsc_khz(vcpu->fd));
+	       did[TG_CR3], vcpu->params->spun * UINT64_C(1000000) / tsc_khz(vcpu->vm->vcpu[0].fd));
 	printf("\"host\":{\"io\":%" PRIu64 ",\"mmio\":%" PRIu64 ",\"ack\":%" PRIu64 ",\"intr\":%" PRIu64
 	       ",\"halted_ns\":%" PRIu64 ",\"run_ns\":%" PRIu64 ",\"round_ns\":%" PRIu64
 	       ",\"vmm_ns\":%" PRIu64 ",\"on_cpu_ns\":%" PRIu64 ",\"run_delay_ns\":%" PRIu64 "},",
@@ -622,33 +608,47 @@ static void *signal_thread(void *arg)
 	stopping = 1;
 	pthread_mutex_lock(&vms_lock);
 	for (int v = 0; v < opt[OPT_CONCURRENT]; v++)
-		for (int i = 0; vms[v].vcpu && i < opt[OPT_VCPUS]; i++)
+		for (int i = 0; vms[v].vcpu && i < opt[OPT_VCPUS] && vms[v].vcpu[i].params; i++)
 			__atomic_store_n(&vms[v].vcpu[i].params->stop, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&vms_lock);
 	return NULL;
 }
 
+/* A child has the VMs' file descriptors, so they live on when we end. It waits for the signals that are blocked here. */
+static void leave_to_child(void)
+{
+	sigset_t set;
+	int sig;
+
+	if (must(fork(), "fork"))
+		_exit(0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigwait(&set, &sig);
+	_exit(0);
+}
+
 static void run_batch(struct vm *vms, int kvm, int first, int n)
 {
-	char line[64];
-
 	pthread_mutex_lock(&vms_lock);
 	for (int i = 0; i < n; i++)
 		create_vm(&vms[i], kvm, first + i);
 	pthread_mutex_unlock(&vms_lock);
-	if (opt[OPT_WAIT] && first == 0 && !fgets(line, sizeof(line), stdin))
+	if (opt[OPT_WAIT] && first == 0 && !wait_for_line())
 		return;
 	for (int i = 0; i < n; i++)
-		start_vm(&vms[i]);
+		start_vm(&vms[i], kvm);
 	for (int i = 0; i < n; i++) {
 		finish_vm(&vms[i]);
 		print_vm(&vms[i]);
 	}
+	if (opt[OPT_HEIR])
+		leave_to_child();
 	if (opt[OPT_HOLD] && !stopping)
 		sleep_ns(opt[OPT_HOLD] * 1000000000ULL);
 	pthread_mutex_lock(&vms_lock);
 	for (int i = 0; i < n; i++)
-		destroy_vm(&vms[i], kvm);
+		destroy_vm(&vms[i]);
 	memset(vms, 0, n * sizeof(*vms));
 	pthread_mutex_unlock(&vms_lock);
 }

@@ -45,6 +45,17 @@ static const struct {
 	[OPT_VMS] = { "vms", "N", "VMs, one after the other, in this process", 1 },
 	[OPT_CONCURRENT] = { "concurrent", "N", "VMs alive at the same time (at least --vms that many)", 1 },
 	[OPT_THREADS_MOVE] = { "threads-move", NULL, "two threads take turns at each vCPU's KVM_RUN", 0 },
+	[OPT_CPUS_MOVE] = { "cpus-move", NULL, "each KVM_RUN is on another CPU than the one before", 0 },
+	[OPT_LATE] = { "late", NULL, "make the last vCPU only when a line comes on stdin; the others run",
+		       0 },
+	[OPT_UNPLUG] = { "unplug", NULL,
+			 "the last vCPU does one round: its thread ends, and its file\n"
+			 "descriptor is closed, while the others go on",
+			 0 },
+	[OPT_HEIR] = { "heir", NULL,
+		       "when all is done, end, and leave the VMs to a child process,\n"
+		       "which keeps them until SIGTERM",
+		       0 },
 	[OPT_HOLD] = { "hold", "SEC", "keep each VM alive that long after its work", 0 },
 	[OPT_WAIT] = { "wait", NULL, "create the first VMs, then wait for a line on stdin", 0 },
 	[OPT_FF] = { "ff", "N",
