@@ -136,10 +136,14 @@ static __always_inline __u32 vcpu_number(__u64 vcpu)
  */
 static __always_inline bool vcpu_is_understood(__u64 vcpu)
 {
-	return KVM_TYPED || (vcpu == current_vcpu() && vcpu_vm(vcpu) &&
-			     raw_vcpu_int(vcpu, RAW_VCPU_CPU) ==
-				     BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), cpu) &&
-			     vcpu_number(vcpu) <= RAW_VCPU_ID_MAX);
+	struct task_struct *task;
+
+	if (KVM_TYPED)
+		return true;
+	task = (void *)bpf_get_current_task();
+	return bpf_core_field_exists(task->cpu) && vcpu == current_vcpu() && vcpu_vm(vcpu) &&
+	       raw_vcpu_int(vcpu, RAW_VCPU_CPU) == BPF_CORE_READ(task, cpu) &&
+	       vcpu_number(vcpu) <= RAW_VCPU_ID_MAX;
 }
 
 #endif
