@@ -6,6 +6,7 @@
 machine_name=QEMU
 boot_timeout=60
 serial=0
+relay_by=(cat)
 
 machine_check()
 {
