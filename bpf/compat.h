@@ -33,7 +33,10 @@
 
 /* --- arguments of tracepoints --- */
 
-/* kvm_exit(exit_reason, vcpu, isa) to 5.15, where raw tracepoints are for; (vcpu, isa) from 5.16 (commit 0a62a0319adb). */
+/*
+ * kvm_exit(exit_reason, vcpu, isa) to 5.14, where raw tracepoints are for; (vcpu, isa) from 5.16 on (commit 0a62a0319abb),
+ * and in updates of 5.15.
+ */
 static __always_inline struct kvm_vcpu *exit_vcpu(const __u64 *ctx)
 {
 	return (void *)ctx[KVM_TYPED ? 0 : 1];

@@ -146,14 +146,14 @@ static void check_btf(const struct es_doctor *d, struct es_check_result *r)
 		    "no /sys/kernel/btf/vmlinux: the programs cannot be fitted to this kernel");
 }
 
-/* To 5.15 kvm_exit itself names the reason, see bpf/compat.h; and modules have no types before 5.11. */
+/* To 5.14 kvm_exit itself names the reason, see bpf/compat.h; and modules have no types before 5.11. */
 static void say_untyped(const struct es_doctor *d, const char *module, struct es_check_result *r)
 {
 	unsigned int version;
 	char release[128];
 
 	version = kernel_version(d, release);
-	if (version && version < 5016 && !strcmp(module, "kvm"))
+	if (version && version < 5015 && !strcmp(module, "kvm"))
 		say(r, ES_FINDING_OK, NULL,
 		    "not known, and not needed: raw tracepoints tell of exits and times, and less of paging");
 	else

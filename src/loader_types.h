@@ -20,7 +20,7 @@ bool es_kvm_types_tracepoint(const struct es_kvm_types *t, const char *name);
 
 /*
  * May the programs be those that know KVM's types (tp_btf)? False: those on raw tracepoints, for a KVM that has no
- * types, or one whose kvm_exit does not yet name its vCPU first (before 5.16).
+ * types, or one whose kvm_exit does not yet name its vCPU first (to 5.14; 5.15 had both).
  */
 bool es_kvm_typed(const struct es_kvm_types *t);
 

@@ -145,7 +145,7 @@ bpftrace_saw()
 }
 
 # kvmexit takes Intel's reasons up to 68 only, and, on kernels that let it, the first argument of the raw tracepoint, which is
-# no reason any more since 5.12.
+# no reason any more since 5.16.
 kvmexit_start()
 {
 	sed -e 's/if b"Intel" in arch_info:/if True:/' -e 's/if BPF.support_raw_tracepoint_in_module():/if False:/' \

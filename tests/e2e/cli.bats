@@ -427,14 +427,14 @@ broken() {
 	broken privilege 'without CAP_SYS_ADMIN'
 }
 
-@test "doctor: a KVM without types will do where its tracepoints tell enough, up to 5.15" {
+@test "doctor: a KVM without types will do where its tracepoints tell enough, up to 5.14" {
 	good_root
 	rm "$root"/sys/kernel/btf/kvm*
 	broken 'KVM types' 'kvm'
 	echo 5.10.0-1 >"$root/proc/sys/kernel/osrelease"
 	run -0 "$exitstat" doctor --root "$root"
 	grep -qE '^ok +KVM types +.*raw tracepoints' <<<"$output"
-	echo 5.16.0-1 >"$root/proc/sys/kernel/osrelease"
+	echo 5.15.0-1 >"$root/proc/sys/kernel/osrelease"
 	broken 'KVM types' 'kvm'
 }
 
