@@ -133,12 +133,14 @@ static int enter_and_exit(__u32 i, struct run *run)
 {
 	__u32 at = rate_vcpu(run->from + i, run->vcpus), code = rate_code(run->from + i);
 	struct guest *g = bpf_map_lookup_elem(&guests, &at);
+	__u64 ctx[1];
 
 	if (!g)
 		return 1;
 	*exit_code_of(g) = rate_codes[code & (RATE_CODES - 1)];
 	on_entry((void *)at_place(g), ISA_SVM);
-	on_exit((void *)at_place(g), ISA_SVM, true);
+	ctx[0] = (__u64)at_place(g);
+	on_exit(ctx, ISA_SVM, true);
 	return 0;
 }
 
