@@ -47,26 +47,25 @@ static __always_inline void write_end(struct es_slot *slot)
 
 /*
  * Remember who runs this vCPU now; a vCPU changes threads only by way of user space. What another thread
- * waited before it came to this vCPU is not the vCPU's.
+ * waited before it came to this vCPU is not the vCPU's. The entry of a thread that ran it before stays: that thread may
+ * be about to change it itself, and who reads one compares slot->tid. User space takes out those of threads that are gone.
  */
 static __noinline int note_thread(struct es_slot *slot, __u32 idx)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_old, *of_tid;
+	__u32 tid = (__u32)pid_tgid, old = slot->tid, *of_tid;
 
 	of_tid = bpf_map_lookup_elem(&threads, &tid);
 	if (old == tid && of_tid && *of_tid == idx)
 		return 0;
-	if (old && old != tid) {
-		of_old = bpf_map_lookup_elem(&threads, &old);
-		if (of_old && *of_old == idx)
-			bpf_map_delete_elem(&threads, &old);
-	}
+	if (old && old != tid)
+		count_health(ES_HEALTH_THREAD_MOVES);
 	slot->tid = tid;
 	slot->tgid = pid_tgid >> 32;
 	slot->task = bpf_get_current_task();
 	slot->run_delay_ns = run_delay();
-	bpf_map_update_elem(&threads, &tid, &idx, BPF_ANY);
+	if (bpf_map_update_elem(&threads, &tid, &idx, BPF_ANY))
+		count_health(ES_HEALTH_UNATTRIBUTED); /* its returns from KVM_RUN will be */
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "loader.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,6 +37,7 @@ struct es_loader {
 		char failure[192];
 	} optional[ES_OPTIONALS];
 	uint64_t missed_before;	    /* by programs that are gone */
+	uint64_t thread_moves;	    /* ES_HEALTH_THREAD_MOVES, as of es_loader_forget_threads */
 	struct es_cost_counts gone; /* and what they have run */
 	uint64_t epoch;
 	es_announced_fn *announced;
@@ -148,6 +150,8 @@ static int create_maps(struct es_loader *l)
 
 	for (size_t i = 0; i < ES_ARRAY_SIZE(a_slot_each); i++)
 		bpf_map__set_max_entries(a_slot_each[i], l->n_slots);
+	/* Also threads that ran a vCPU before another one did: see es_loader_forget_threads. */
+	bpf_map__set_max_entries(l->life->maps.threads, 2 * l->n_slots);
 	bpf_map__set_max_entries(l->life->maps.events, ring_bytes(l->n_slots));
 	r = vcpu_life__load(l->life);
 	if (r)
@@ -622,6 +626,32 @@ int es_loader_slot_free(struct es_loader *l, uint32_t slot)
 	if (bpf_map_update_elem(bpf_map__fd(l->life->maps.free_slots), NULL, &slot, BPF_ANY))
 		return -errno;
 	return 0;
+}
+
+static bool is_gone(uint32_t tid)
+{
+	return kill((pid_t)tid, 0) && errno == ESRCH;
+}
+
+void es_loader_forget_threads(struct es_loader *l)
+{
+	uint64_t moves = es_loader_health(l, ES_HEALTH_THREAD_MOVES);
+	int fd = bpf_map__fd(l->life->maps.threads);
+	uint32_t tid, next;
+	bool more;
+
+	if (moves == l->thread_moves)
+		return;
+	l->thread_moves = moves;
+	more = !bpf_map_get_next_key(fd, NULL, &tid);
+	while (more) {
+		more = !bpf_map_get_next_key(fd, &tid, &next);
+		if (is_gone(tid))
+			bpf_map_delete_elem(fd, &tid);
+		else
+			l->thread_moves = ES_NONE; /* look again the next time */
+		tid = next;
+	}
 }
 
 int es_loader_events_fd(const struct es_loader *l)

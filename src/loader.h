@@ -73,6 +73,11 @@ struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n);
 void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now);
 /* Clears a slot whose vCPU ended and whose counts were read, and gives it back. */
 int es_loader_slot_free(struct es_loader *l, uint32_t slot);
+/*
+ * Takes threads that are gone out of the table of who ran which vCPU, if any vCPU ever came to another thread. For after
+ * VMs ended and once in a while. Not those of living ones, who may change them at the same moment.
+ */
+void es_loader_forget_threads(struct es_loader *l);
 
 /* epoll fd of the announcements (struct es_event): readable when a slot changed hands, not for ES_EVENT_BUSY. */
 int es_loader_events_fd(const struct es_loader *l);

@@ -100,6 +100,7 @@ void es_sampler_hear(struct es_sampler *sp, uint64_t now)
 	if (must_scan(sp, now)) {
 		for (uint32_t i = 0; i < sp->n_slots; i++)
 			scan_slot(sp, i);
+		es_loader_forget_threads(sp->loader);
 		sp->scanned_ns = now;
 	}
 }
@@ -363,6 +364,7 @@ static size_t collect(struct es_sampler *sp, uint64_t now)
  */
 int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *host, uint64_t now)
 {
+	bool ended = false;
 	size_t n;
 	int r = 0;
 
@@ -374,9 +376,12 @@ int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *hos
 
 		if (!r)
 			r = sp->owner[slot].vm ? slot_ended(sp, slot) : slot_began(sp, slot, host);
+		ended |= !sp->owner[slot].vm;
 		if (r)
 			suspect(sp, slot);
 	}
+	if (ended)
+		es_loader_forget_threads(sp->loader);
 	return r;
 }
 

@@ -228,6 +228,7 @@ enum es_health {
 	ES_HEALTH_NO_EXIT,	/* page faults and exits of L2 whose exit was not seen */
 	ES_HEALTH_FOREIGN_RETURNS, /* returns of KVM_RUN by threads that never entered a guest: a KVM without kvm_entry */
 	ES_HEALTH_LAYOUT,	/* events of vCPUs that are not laid out as bpf/compat.h says: not counted */
+	ES_HEALTH_THREAD_MOVES,	/* vCPUs that came to another thread: the one before may stand in "threads" for nothing */
 	ES_HEALTH_MAX
 };
 

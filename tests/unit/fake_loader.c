@@ -57,6 +57,11 @@ int es_loader_slot_free(struct es_loader *l, uint32_t slot)
 	return 0;
 }
 
+void es_loader_forget_threads(struct es_loader *l)
+{
+	(void)l;
+}
+
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 {
 	return &l->measured;
