@@ -165,67 +165,64 @@ static void reasons_in_any_order(void **state)
 #define VM(members)	  "{\"schema\":\"exitstat/1\",\"vms\":[{}," members "]}"
 #define REASONS(elements) VM("{\"exits\":{\"reasons\":[" elements "]}}")
 
+static const struct {
+	const char *text, *err;
+} wrong_members[] = {
+	{ "", "not JSON" },
+	{ "{", "line 1" },
+	{ "[]", "snapshot: not an object" },
+	{ "{}", "schema: not exitstat/1" },
+	{ "{\"schema\":\"exitstat/2\"}", "schema: not exitstat/1" },
+	{ "{\"schema\":1}", "schema: not a string" },
+	{ "{\"schema\":\"exitstat/1\",\"schema\":\"exitstat/1\"}", "duplicate" },
+	{ "{\"schema\":\"exitstat/1\",\"vms\":{}}", "vms: not an array" },
+	{ "{\"schema\":\"exitstat/1\",\"host\":[]}", "host: not an object" },
+	{ "{\"schema\":\"exitstat/1\",\"host\":{\"tdp\":1}}", "host.tdp: not true or false" },
+	{ "{\"schema\":\"exitstat/1\",\"host\":{\"isa\":\"0123456789abcdef\"}}", "host.isa: too long" },
+	{ "{\"schema\":\"exitstat/1\",\"taken\":{\"realtime_ns\":1.5}}", "taken.realtime_ns: not a whole" },
+	{ "{\"schema\":\"exitstat/1\",\"health\":{\"missed\":-1}}", "health.missed: number out" },
+	{ "{\"schema\":\"exitstat/1\",\"health\":{\"missed\":18446744073709551615}}", "too big" },
+	{ VM("7"), "vms[1]: not an object" },
+	{ VM("{\"id\":\"a b\"}"), "vms[1].id: not printable" },
+	{ VM("{\"id\":\"\\u001b[2J\"}"), "vms[1].id: not printable" },
+	{ VM("{\"name\":7}"), "vms[1].name: not a string" },
+	{ VM("{\"pid\":4294967296}"), "vms[1].pid: number out" },
+	{ VM("{\"state\":\"odd\"}"), "vms[1].state: not a state" },
+	{ VM("{\"paging\":\"ept\"}"), "vms[1].paging: not an object" },
+	{ VM("{\"paging\":{\"nested\":\"no\"}}"), "nested: not true or false" },
+	{ VM("{\"mmu\":{\"faults\":[]}}"), "vms[1].mmu.faults: not an object" },
+	{ VM("{\"mmu\":{\"sptes\":{\"4k\":\"1\"}}}"), "vms[1].mmu.4k: not a whole" },
+	{ VM("{\"cr\":{\"cr3\":{\"read\":-5}}}"), "number out" },
+	{ VM("{\"per_vcpu\":[{}]}"), "vms[1].per_vcpu[0].vcpu_id: missing" },
+	{ VM("{\"per_vcpu\":[{\"vcpu_id\":1},{\"vcpu_id\":1}]}"), "per_vcpu[" },
+	{ VM("{\"per_vcpu\":[{\"vcpu_id\":1,\"time\":{\"vmm_ns\":[]}}]}"), "per_vcpu[0].time.vmm_ns" },
+	{ REASONS("{}"), "vms[1].exits.reasons[0].code: missing" },
+	{ REASONS("{\"code\":4294967296}"), "reasons[0].code: number out" },
+	{ REASONS("{\"code\":1},{\"code\":2},{\"code\":1}"), "code: stands twice" },
+	{ REASONS("{\"code\":1,\"count\":\"2\"}"), "vms[1].exits.reasons[0].count: not a whole" },
+	{ REASONS("{\"code\":2},{\"code\":1,\"count\":true}"), "exits.reasons[1].count" },
+	{ REASONS("{\"code\":1,\"hist\":[null]}"), "hist: not a whole" },
+	{ REASONS("{\"code\":1,\"hist\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+		  "0,0,0]}"),
+	  "hist: too many" },
+	{ REASONS("{\"code\":1,\"flags\":{\"bus_lock\":-1}}"), "bus_lock: number out" },
+	{ REASONS("{\"code\":1,\"flags\":[]}"), "flags: not an object" },
+	{ REASONS("{\"code\":1,\"count\":9223372036854775807},{\"code\":2,\"count\":1}"),
+	  "vms[1].exits: their sum is out of range" },
+	{ REASONS("{\"code\":1,\"time_ns\":9223372036854775807},{\"code\":2,\"time_ns\":1}"),
+	  "exits: their sum" },
+	{ REASONS("{\"code\":1,\"hist\":[0,9223372036854775807,1]}"), "exits: their sum" },
+	{ VM("{\"time\":{\"guest_ns\":9223372036854775807,\"idle_ns\":1}}"),
+	  "vms[1].time: its sum is out of range" },
+	{ "\x1b[31m", "not JSON" },
+	{ "{\"\xff\":1}", "not JSON" },
+};
+
 static void wrong_members_are_named(void **state)
 {
-	static const struct {
-		const char *text, *err;
-	} cases[] = {
-		{ "", "not JSON" },
-		{ "{", "line 1" },
-		{ "[]", "snapshot: not an object" },
-		{ "{}", "schema: not exitstat/1" },
-		{ "{\"schema\":\"exitstat/2\"}", "schema: not exitstat/1" },
-		{ "{\"schema\":1}", "schema: not a string" },
-		{ "{\"schema\":\"exitstat/1\",\"schema\":\"exitstat/1\"}", "duplicate" },
-		{ "{\"schema\":\"exitstat/1\",\"vms\":{}}", "vms: not an array" },
-		{ "{\"schema\":\"exitstat/1\",\"host\":[]}", "host: not an object" },
-		{ "{\"schema\":\"exitstat/1\",\"host\":{\"tdp\":1}}", "host.tdp: not true or false" },
-		{ "{\"schema\":\"exitstat/1\",\"host\":{\"isa\":\"0123456789abcdef\"}}",
-		  "host.isa: too long" },
-		{ "{\"schema\":\"exitstat/1\",\"taken\":{\"realtime_ns\":1.5}}",
-		  "taken.realtime_ns: not a whole" },
-		{ "{\"schema\":\"exitstat/1\",\"health\":{\"missed\":-1}}", "health.missed: number out" },
-		{ "{\"schema\":\"exitstat/1\",\"health\":{\"missed\":18446744073709551615}}", "too big" },
-		{ VM("7"), "vms[1]: not an object" },
-		{ VM("{\"id\":\"a b\"}"), "vms[1].id: not printable" },
-		{ VM("{\"id\":\"\\u001b[2J\"}"), "vms[1].id: not printable" },
-		{ VM("{\"name\":7}"), "vms[1].name: not a string" },
-		{ VM("{\"pid\":4294967296}"), "vms[1].pid: number out" },
-		{ VM("{\"state\":\"odd\"}"), "vms[1].state: not a state" },
-		{ VM("{\"paging\":\"ept\"}"), "vms[1].paging: not an object" },
-		{ VM("{\"paging\":{\"nested\":\"no\"}}"), "nested: not true or false" },
-		{ VM("{\"mmu\":{\"faults\":[]}}"), "vms[1].mmu.faults: not an object" },
-		{ VM("{\"mmu\":{\"sptes\":{\"4k\":\"1\"}}}"), "vms[1].mmu.4k: not a whole" },
-		{ VM("{\"cr\":{\"cr3\":{\"read\":-5}}}"), "number out" },
-		{ VM("{\"per_vcpu\":[{}]}"), "vms[1].per_vcpu[0].vcpu_id: missing" },
-		{ VM("{\"per_vcpu\":[{\"vcpu_id\":1},{\"vcpu_id\":1}]}"), "per_vcpu[" },
-		{ VM("{\"per_vcpu\":[{\"vcpu_id\":1,\"time\":{\"vmm_ns\":[]}}]}"),
-		  "per_vcpu[0].time.vmm_ns" },
-		{ REASONS("{}"), "vms[1].exits.reasons[0].code: missing" },
-		{ REASONS("{\"code\":4294967296}"), "reasons[0].code: number out" },
-		{ REASONS("{\"code\":1},{\"code\":2},{\"code\":1}"), "code: stands twice" },
-		{ REASONS("{\"code\":1,\"count\":\"2\"}"), "vms[1].exits.reasons[0].count: not a whole" },
-		{ REASONS("{\"code\":2},{\"code\":1,\"count\":true}"), "exits.reasons[1].count" },
-		{ REASONS("{\"code\":1,\"hist\":[null]}"), "hist: not a whole" },
-		{ REASONS("{\"code\":1,\"hist\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
-			  "0,0,0]}"),
-		  "hist: too many" },
-		{ REASONS("{\"code\":1,\"flags\":{\"bus_lock\":-1}}"), "bus_lock: number out" },
-		{ REASONS("{\"code\":1,\"flags\":[]}"), "flags: not an object" },
-		{ REASONS("{\"code\":1,\"count\":9223372036854775807},{\"code\":2,\"count\":1}"),
-		  "vms[1].exits: their sum is out of range" },
-		{ REASONS("{\"code\":1,\"time_ns\":9223372036854775807},{\"code\":2,\"time_ns\":1}"),
-		  "exits: their sum" },
-		{ REASONS("{\"code\":1,\"hist\":[0,9223372036854775807,1]}"), "exits: their sum" },
-		{ VM("{\"time\":{\"guest_ns\":9223372036854775807,\"idle_ns\":1}}"),
-		  "vms[1].time: its sum is out of range" },
-		{ "\x1b[31m", "not JSON" },
-		{ "{\"\xff\":1}", "not JSON" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ES_ARRAY_SIZE(cases); i++) {
-		refused(cases[i].text, cases[i].err);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(wrong_members); i++) {
+		refused(wrong_members[i].text, wrong_members[i].err);
 		for (const char *p = err; *p; p++)
 			assert_in_range((unsigned char)*p, 0x20, 0x7e);
 	}
