@@ -290,6 +290,40 @@ static void json(void **state)
 	es_snapshot_unref(s);
 }
 
+/* VMX' bits beside the basic reason, in the table and in JSON; page faults are no such bit. */
+static void flags_of_exits(void **state)
+{
+	static const char *const lines[] = {
+		"of CPUID: 3 with flag bus_lock\n",
+		"of EPT_VIOLATION: 2,000 with flag enclave\n",
+		"of MONITOR_TRAP_FLAG: 1 with flag pending_mtf\n",
+		"of MONITOR_TRAP_FLAG: 2 with flag vmx_root\n",
+		"of INVALID_STATE: 4 with flag failed_entry\n",
+		"\"failed_entry\": 4",
+		"\"page_fault\": 9",
+	};
+	struct es_snapshot *s = es_sample_snapshot();
+	struct es_counts *c = &s->vms[0]->counts;
+	struct output o;
+
+	(void)state;
+	s->host.isa = ES_ISA_VMX;
+	es_sample_reason(c, 0, 9, 100)->flags[ES_FLAG_PAGE_FAULT] = 9;
+	es_sample_reason(c, 10, 5, 100)->flags[ES_FLAG_BUS_LOCK] = 3;
+	es_sample_reason(c, 33, 4, 100)->flags[ES_FLAG_FAILED_ENTRY] = 4;
+	es_sample_reason(c, 37, 2, 100)->flags[ES_FLAG_PENDING_MTF] = 1;
+	es_counts_reason(c, 37)->flags[ES_FLAG_VMX_ROOT] = 2;
+	es_sample_reason(c, 48, 3000, 100)->flags[ES_FLAG_ENCLAVE] = 2000;
+	assert_int_equal(es_render_snapshot(output(&o), s, &per_vm, &plain), 0);
+	es_render_json(o.f, s, false);
+	fclose(o.f);
+	for (size_t i = 0; i < ES_ARRAY_SIZE(lines); i++)
+		assert_non_null(strstr(o.text, lines[i]));
+	assert_null(strstr(o.text, "with flag page_fault"));
+	free(o.text);
+	es_snapshot_unref(s);
+}
+
 static void list(void **state)
 {
 	struct es_snapshot *sum = later(), *now = interval();
@@ -418,6 +452,7 @@ int main(void)
 		cmocka_unit_test(csv),
 		cmocka_unit_test(class_depends_on_paging),
 		cmocka_unit_test(json),
+		cmocka_unit_test(flags_of_exits),
 		cmocka_unit_test(list),
 		cmocka_unit_test(status),
 		cmocka_unit_test(batch),
