@@ -84,7 +84,7 @@ check:
 	$(Q)tests/run
 
 check-%:
-	$(Q)scripts/deps build check $(if $(filter lab%,$*),lab) $(if $(filter browser%,$*),browser) $(if $(filter matrix% kernel%,$*),lab kernel)
+	$(Q)scripts/deps build check $(if $(filter lab% matrix%,$*),lab) $(if $(filter browser%,$*),browser) $(if $(filter kernel%,$*),lab kernel)
 	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(if $(filter kernel%,$*),$(KERNEL_BUILD))
 	$(Q)tests/run $*

@@ -27,6 +27,8 @@ boot_kernel()
 
 . tests/lab/lib.sh
 . tests/lab/guests.sh
+# shellcheck disable=SC2034 # of tests/lab/lib.sh; two labs may run on a small machine
+daemon_patience=120
 
 # status and doctor say what this kernel lets us do.
 says_how_it_attaches()
@@ -34,7 +36,7 @@ says_how_it_attaches()
 	local status how
 
 	how=$(if_typed tp_btf raw_tp)
-	tap_check "attached" wait_for 20 attached
+	tap_check "attached" wait_for 60 attached
 	status=$(exitstat status --no-cost --format json)
 	tap_is "status names how: $how" "$(jq -r '.features[] | select(.name == "exits" and .on) | .detail' <<<"$status" |
 		grep -o 'tp_btf\|raw_tp' | head -n 1)" "$how"
