@@ -2,7 +2,6 @@
 #include "loader.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +17,7 @@
 
 #include "kvm_exit.skel.h"
 #include "kvm_exit_raw.skel.h"
+#include "loader_threads.h"
 #include "loader_types.h"
 #include "vcpu_life.skel.h"
 
@@ -628,30 +628,14 @@ int es_loader_slot_free(struct es_loader *l, uint32_t slot)
 	return 0;
 }
 
-static bool is_gone(uint32_t tid)
-{
-	return kill((pid_t)tid, 0) && errno == ESRCH;
-}
-
 void es_loader_forget_threads(struct es_loader *l)
 {
 	uint64_t moves = es_loader_health(l, ES_HEALTH_THREAD_MOVES);
-	int fd = bpf_map__fd(l->life->maps.threads);
-	uint32_t tid, next;
-	bool more;
 
 	if (moves == l->thread_moves)
 		return;
-	l->thread_moves = moves;
-	more = !bpf_map_get_next_key(fd, NULL, &tid);
-	while (more) {
-		more = !bpf_map_get_next_key(fd, &tid, &next);
-		if (is_gone(tid))
-			bpf_map_delete_elem(fd, &tid);
-		else
-			l->thread_moves = ES_NONE; /* look again the next time */
-		tid = next;
-	}
+	/* If some are left, look again the next time. */
+	l->thread_moves = es_threads_forget(bpf_map__fd(l->life->maps.threads)) ? ES_NONE : moves;
 }
 
 int es_loader_events_fd(const struct es_loader *l)
