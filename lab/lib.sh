@@ -173,7 +173,7 @@ ftrace_hist_start()
 {
 	ftrace_hist_stop
 	ftrace_can_count $ftrace_event || { ftrace_lines_start exits kvm/kvm_exit && return; }
-	echo 'hist:keys=common_pid,exit_reason,isa:size=65536' >$ftrace_event/trigger
+	echo "hist:keys=common_pid,exit_reason,isa:size=${ftrace_hist_size:-65536}" >$ftrace_event/trigger
 }
 
 ftrace_hist_stop()

@@ -76,6 +76,25 @@ tg_round:
 	mov (%r8), %rax
 	end TG_REMAP
 
+	begin TG_TIMER
+	rdtsc
+	shl $32, %rdx
+	or %rdx, %rax
+	add $TG_TIMER_AHEAD, %rax
+	mov %rax, %r8
+	mov %rax, %rdx
+	shr $32, %rdx
+	mov $TG_TSC_DEADLINE, %ecx
+	wrmsr
+3:
+	rdtsc
+	shl $32, %rdx
+	or %rdx, %rax
+	sub %r8, %rax
+	cmp $TG_TIMER_AFTER, %rax
+	jl 3b
+	end TG_TIMER
+
 	begin TG_HLT
 	movq $1, TG_HALTING(%rdi)
 	sti

@@ -179,9 +179,12 @@ static void set_registers(struct vcpu *vcpu)
 	must(ioctl(vcpu->fd, KVM_SET_MP_STATE, &running), "KVM_SET_MP_STATE");
 }
 
+#define APIC_DEADLINE_MASKED (2U << 17 | 1U << 16 | 0x41) /* the timer's mode; no interrupt */
+
 static void edit_lapic(struct vcpu *vcpu, bool enable)
 {
 	struct kvm_lapic_state apic;
+	uint32_t *timer = (void *)(apic.regs + 0x320);
 	uint32_t *isr = (void *)(apic.regs + 0x100 + TG_VECTOR / 32 * 16);
 	uint32_t *svr = (void *)(apic.regs + 0xf0);
 
@@ -190,10 +193,12 @@ static void edit_lapic(struct vcpu *vcpu, bool enable)
 		*svr |= 0x1ff;
 	else
 		*isr &= ~(1U << TG_VECTOR % 32);
+	if (enable && opt[OPT_TIMER])
+		*timer = APIC_DEADLINE_MASKED;
 	must(ioctl(vcpu->fd, KVM_SET_LAPIC, &apic), "KVM_SET_LAPIC");
 }
 
-/* The leaves that KVM supports, and what --intel and --cpuid-entry say. */
+/* The leaves that KVM supports, and what --intel, --timer and --cpuid-entry say. */
 static void set_cpuid(struct vcpu *vcpu, int kvm)
 {
 	struct {
@@ -210,6 +215,9 @@ static void set_cpuid(struct vcpu *vcpu, int kvm)
 			memcpy(&e[i].ecx, "ntel", 4);
 		}
 	}
+	for (uint32_t i = 0; opt[OPT_TIMER] && i < cpuid.head.nent; i++)
+		if (e[i].function == 1)
+			e[i].ecx |= 1U << 24; /* TSC_DEADLINE, which is the VMM's to offer */
 	if (opt[OPT_CPUID_ENTRY])
 		e[cpuid.head.nent++] = (struct kvm_cpuid_entry2){ .function = opt[OPT_CPUID_ENTRY],
 								  .eax = 0x11111111,
@@ -246,6 +254,7 @@ static void create_vcpu(struct vm *vm, int kvm, int id)
 	p->want[TG_FF] = opt[OPT_FF];
 	p->want[TG_MMIO] = opt[OPT_MMIO];
 	p->want[TG_REMAP] = opt[OPT_REMAP];
+	p->want[TG_TIMER] = opt[OPT_TIMER];
 	p->mmio_at = vm->size;
 	p->remap_at = vm->size + (id + 1) * PAGE;
 	p->remap_pte = PTS + p->remap_at / PAGE * sizeof(uint64_t);
@@ -536,8 +545,8 @@ static uint64_t tsc_khz(int vcpu)
 
 static void print_vcpu(const struct vcpu *vcpu)
 {
-	static const char *const names[TG_NR] = { "cpuid", "touch", NULL, "invlpg", "io",   "hlt",
-						  "msr",   NULL,    "ff", "query",  "mmio", "remap" };
+	static const char *const names[TG_NR] = { "cpuid", "touch", NULL,    "invlpg", "io",	"hlt",	"msr",
+						  NULL,	   "ff",    "query", "mmio",   "remap", "timer" };
 	const uint64_t *did = vcpu->params->did;
 
 	printf("{\"id\":%d,", vcpu->id);

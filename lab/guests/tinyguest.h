@@ -23,24 +23,29 @@
 #define TG_QUERY  9
 #define TG_MMIO	  10
 #define TG_REMAP  11
-#define TG_NR	  12
+#define TG_TIMER  12
+#define TG_NR	  13
 
 #define TG_WANT	      0
-#define TG_DID	      96
-#define TG_TOUCH_BASE 192
-#define TG_INVLPG_AT  200
-#define TG_HALTING    208
-#define TG_STOP	      216
-#define TG_FF_EXITS   224
-#define TG_FF_CYCLES  232
-#define TG_FF_BAD     240
-#define TG_QUERY_AT   248
-#define TG_MMIO_AT    256
-#define TG_REMAP_AT   264
-#define TG_REMAP_PTE  272
-#define TG_SPUN	      280
+#define TG_DID	      104
+#define TG_TOUCH_BASE 208
+#define TG_INVLPG_AT  216
+#define TG_HALTING    224
+#define TG_STOP	      232
+#define TG_FF_EXITS   240
+#define TG_FF_CYCLES  248
+#define TG_FF_BAD     256
+#define TG_QUERY_AT   264
+#define TG_MMIO_AT    272
+#define TG_REMAP_AT   280
+#define TG_REMAP_PTE  288
+#define TG_SPUN	      296
 
-#define TG_SPIN_GAP 1000 /* cycles: a loop that took longer was left in between */
+/* --timer: ahead of the write by more than KVM takes for it, and how long after it all is over. */
+#define TG_TIMER_AHEAD	200000
+#define TG_TIMER_AFTER	5000
+#define TG_TSC_DEADLINE 0x6e0 /* the MSR */
+#define TG_SPIN_GAP	1000  /* cycles: a loop that took longer was left in between */
 
 #define TG_LEAF_ALL	 0x4fffffff /* all exits and their cycles */
 #define TG_LEAF_EXITS	 0x4ffffffe /* exits of one number */

@@ -32,6 +32,10 @@ static const struct {
 			"changes of a page table entry a round, each with INVLPG and\n                      "
 			"a read of the page",
 			0 },
+	[OPT_TIMER] = { "timer", "N",
+			"times a round that the local APIC's timer is set and runs out, by\n"
+			"MSR TSC_DEADLINE; its interrupt is masked",
+			0 },
 	[OPT_SPIN] = { "spin", "N",
 		       "loops a round that read the TSC: time in the guest, summed up\n"
 		       "as far as no exit came in between",

@@ -127,7 +127,8 @@ tables()
 # Linux 7 on, what is missed since a thread lost its CPU in a program, which in those of exits and entries none does (docs/kernels.md).
 nothing_lost()
 {
-	exitstat status --no-cost --format json | jq -e --argjson linux "$(uname -r | cut -d . -f 1)" '
+	exitstat status --no-cost --format json | jq -e '
+		(.host.kernel | split(".")[0] | tonumber) as $linux |
 		([.programs[] | select($linux >= 7 and (.name | IN("kvm_exit", "kvm_entry") | not)) | .missed] | add // 0) as $preempted |
 		.health | all(.[]; type == "number") and
 			(.dropped + .missed - $preempted + .unattributed - .unattributed_mmu + .read_errors + .unknown_reasons) == 0' >/dev/null

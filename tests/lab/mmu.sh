@@ -16,6 +16,7 @@ kvmmmu/kvm_mmu_split_huge_page errno
 kvmmmu/kvm_mmu_spte_requested level
 kvmmmu/kvm_tdp_mmu_spte_changed level
 kvmmmu/fast_page_fault error_code'
+mmu_parameters=/sys/module/kvm_intel/parameters
 
 mmu_ftrace_start()
 {
@@ -25,7 +26,7 @@ mmu_ftrace_start()
 	ftrace_can_count $mmu_tracing/kvm/kvm_page_fault ||
 		{ ftrace_lines_start mmu $(cut -d ' ' -f 1 <<<"$mmu_witnesses") && return; }
 	while read -r event key; do
-		[ ! -e $mmu_tracing/$event ] || echo "hist:keys=common_pid,$key:size=16384" >$mmu_tracing/$event/trigger ||
+		[ ! -e $mmu_tracing/$event ] || echo "hist:keys=common_pid,$key:size=${mmu_hist_size:-16384}" >$mmu_tracing/$event/trigger ||
 			echo "# no ftrace hist on $event"
 	done <<<"$mmu_witnesses"
 }
@@ -37,7 +38,7 @@ mmu_ftrace_stop()
 
 	ftrace_can_count $mmu_tracing/kvm/kvm_page_fault || { ftrace_lines_stop mmu && return; }
 	while read -r event key; do
-		[ ! -e $mmu_tracing/$event ] || echo "!hist:keys=common_pid,$key:size=16384" >$mmu_tracing/$event/trigger
+		[ ! -e $mmu_tracing/$event ] || echo "!hist:keys=common_pid,$key:size=${mmu_hist_size:-16384}" >$mmu_tracing/$event/trigger
 	done <<<"$mmu_witnesses"
 }
 
@@ -82,6 +83,18 @@ mmu_ftrace()
 		function names(event, value) {
 			if (event == "kvm_page_fault")
 				return int(value / 8) % 2 ? "mmio" : "fault" # PFERR_RSVD
+	local event key ept=''
+
+	# After an EPT violation kvm_page_fault has the exit's qualification for an error code.
+	[ "$kvm_module" != kvm_intel ] || ept=$(<"$mmu_parameters/ept")
+	while read -r event key; do
+		[ ! -e $mmu_tracing/$event ] || sed "s|^|${event##*/} $key |" $mmu_tracing/$event/hist
+	done <<<"$mmu_witnesses" | awk -v pids=" $* " -v ept="$ept" '
+		function names(event, value) {
+			if (event == "kvm_page_fault")
+				return ept != "Y" && int(value / 8) % 2 ? "mmio" : "fault" # PFERR_RSVD
+			if (event == "kvm_exit") # who asks for it has it: an access to device memory is no page fault on VMX
+				return ept == "Y" && value == 49 ? "mmio" : "" # EPT_MISCONFIG
 			if (event == "kvm_mmu_get_page")
 				return value ? "created" : "reused"
 			if (event == "kvm_mmu_set_spte")
