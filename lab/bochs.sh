@@ -97,7 +97,7 @@ machine_prepare()
 	whole_disk "$dir/letter"
 	cat >"$dir/bochsrc" <<CONF
 config_interface: textconfig
-display_library: rfb, options="timeout=0"
+display_library: term
 memory: guest=${mem:-1024}, host=${mem:-1024}
 romimage: file=$share/BIOS-bochs-latest
 vgaromimage: file=$share/VGABIOS-lgpl-latest
@@ -121,15 +121,18 @@ info: action=ignore
 debug: action=ignore
 CONF
 	echo c >"$dir/rc"
-	# Its own words go to the log; what is to be a pipe to us is the third descriptor.
+	# Its own words and its screen (letters, where rfb would open a port) go to a file; what is to be a pipe to us is the
+	# third descriptor.
 	# shellcheck disable=SC2016 # the inner shell's
-	machine=(bash -c 'exec 3>&1 >"$1/says"; cd "$1" && exec bochs -q -f bochsrc -rc rc' bochs "$dir")
+	machine=(bash -c 'exec 3>&1 >"$1/says"; cd "$1" && TERM=vt100 exec bochs -q -f "$1/bochsrc" -rc "$1/rc"' bochs "$dir")
 }
 
-# Without ACPI the lab cannot switch it off.
+# Without ACPI the lab cannot switch it off. Bochs opens a serial line's file with the first letter: who waits for one that
+# never came is told of its end.
 machine_off()
 {
 	kill -KILL "$pid" 2>/dev/null || :
+	: <>"$tmp/stdout" <>"$tmp/stderr"
 }
 
 machine_says()
