@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # For the tests in this folder: a lab whose KVM is ours, and what must agree there.
-# Outside the lab only boot_patched is used; inside it, lab/lib.sh and tests/lab/lib.sh are here too.
+# Outside the lab only boot_patched is used, unless JUDGE is set; inside it, lab/lib.sh and tests/lab/lib.sh are here too.
 
 # boot_patched KERNEL LAB-OPTION... SCRIPT: run SCRIPT in the lab, on that kernel, with the patched
 # modules made for it (those in $KVM_MODULES, if that is set).
 boot_patched()
 {
-	local kernel=$1 release series modules
+	local kernel=$1 release series modules file files=()
 	shift
 
 	release=$(<"$(lab/kernel "$kernel")/version") || exit 1
@@ -24,12 +24,17 @@ boot_patched()
 		printf '1..1\nnot ok 1 - %s\n' "$modules has the modules for Linux $release: run kernel-patch/build $series"
 		exit 1
 	fi
-	exec lab/run --kernel "$kernel" --env KVM_MODULES="$(readlink -f "$modules")" "$@"
+	modules=$(readlink -f "$modules")
+	for file in "$modules"/*.ko "$modules/release"; do
+		files+=(--add "$file")
+	done
+	exec lab/run --kernel "$kernel" --env KVM_MODULES="$modules" "${files[@]}" "$@"
 }
 
-[ "${LAB:-}" ] || return 0
+[ "${LAB:-}${JUDGE:-}" ] || return 0
 
 . tests/lab/lib.sh
+. tests/lab/vendor.sh
 . tests/lab/qemu.sh
 
 # shellcheck disable=SC2034 # for who sources this
@@ -68,10 +73,10 @@ lost()
 		if length == 2 then add else {programs: "kvm_exit is not there"} end | with_entries(select(.value != 0)) | select(length > 0)'
 }
 
-# wrong NPT FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
-wrong() { jq -r --argjson npt "$1" -f tests/kernel/leaves.jq "$2" 2>&1 | head -n 20; }
+# wrong NESTED FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
+wrong() { jq -r --argjson nested "$1" --arg isa "$isa" -f tests/kernel/leaves.jq "$2" 2>&1 | head -n 20; }
 
-# one NAME NPT FILE: all that counted agree about the only VM of a tinyguest.
+# one NAME NESTED FILE: all that counted agree about the only VM of a tinyguest.
 one()
 {
 	local pid tids counts
