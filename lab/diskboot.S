@@ -2,12 +2,12 @@
 /*
  * Boots an unpacked Linux from a disk, where an emulated CPU would take half a minute to unpack one
  * (lab/bochs.sh makes the disk). The BIOS loads the first sector, that the rest of this, and this
- * the kernel and its initramfs; then it enters the kernel in 64-bit mode, as a boot loader does that
- * does without the kernel's own first steps: Documentation/arch/x86/boot.rst, "64-bit Boot Protocol".
+ * the kernel and its initramfs. It enters the kernel in 64-bit mode, where its own unpacker would:
+ * RSI has struct boot_params (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol").
  *
  * At DISKBOOT_PARTS of the disk stand, four bytes each: for the kernel and for the initramfs the first
- * sector, how many, and the address they go to; then the initramfs' size in bytes. At
- * DISKBOOT_CMDLINE stands the command line.
+ * sector, how many, and the address they go to; then the initramfs' size in bytes, and where the
+ * kernel is entered. At DISKBOOT_CMDLINE stands the command line.
  */
 #define SECTORS		 16 /* of this, with what stands behind it */
 #define DISKBOOT_PARTS	 0x1800
@@ -182,7 +182,7 @@ protected:
 	mov %eax, %cr4
 	mov $PAGE_TABLES, %eax
 	mov %eax, %cr3
-	mov parts + 8, %ebp
+	mov parts + 28, %ebp
 	mov $0xc0000080, %ecx /* EFER.LME */
 	rdmsr
 	or $0x100, %eax
