@@ -40,7 +40,7 @@ def text_is_sound: (.exit_stats, .exit_stats_before) | split("\n")[:-1][] |
 def known($after; $nested):
 	def sum(f): [.vcpus[] | f] | add;
 	([[vendor.cpuid, sum(.exits.cpuid)], [vendor.io, sum(.exits.io)], [vendor.hlt, sum(.exits.hlt)], [vendor.msr, sum(.exits.msr)],
-	  [vendor.wrmsr, sum(.guest.timer)], [vendor.timer[], sum(.guest.timer)]] +
+	  [vendor.wrmsr, sum(.guest.timer)], (vendor.timer[] as $timer | [$timer, sum(.guest.timer)])] +
 	 if $nested == 1 then [[vendor.read_cr3, 0], [vendor.write_cr3, 0], [vendor.invlpg, 0], [vendor.shadow_fault, 0]]
 	 else [[vendor.read_cr3, sum(.guest.cr3_read)], [vendor.write_cr3, sum(.guest.cr3_write)], [vendor.invlpg, sum(.guest.invlpg)],
 		[vendor.fault, 0]] end | group_by(.[0])[]) |
