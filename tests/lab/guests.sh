@@ -2,7 +2,7 @@
 # shellcheck disable=SC2046,SC2154 # lists of thread ids; lab/lib.sh sets kvm_*
 # For scenarios, beside tests/lab/lib.sh: tiny guests in arrangements in which exits could be lost, counted twice or given to another VM.
 # What the guest says it did, what ftrace counted and what exitstat shows must be the same. What is done and what is judged are apart,
-# since an Intel lab is too slow to judge in (tests/lab/intel); every_operation and two_guests do both.
+# since an Intel lab is too slow to judge in (tests/matrix/intel); every_operation and two_guests do both.
 
 . tests/lab/vendor.sh
 
