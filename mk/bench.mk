@@ -30,5 +30,7 @@ bench-keep: ## keep in docs/ what make bench-cost measured last
 
 bench-programs: all lab-guests $(BENCH_PRODUCTS)
 
-bench-cpus: bench-programs ## what the daemon's look costs on a host with 1 and with 256 possible CPUs (docs/scale.md)
+bench-cpus: ## what the daemon's look costs on a host with 1 and with 256 possible CPUs (docs/scale.md)
+	$(Q)scripts/deps build lab
+	$(Q)$(MAKE) $(PARALLEL) bench-programs
 	$(Q)tests/bench/cpus

@@ -93,6 +93,13 @@ static bool must_scan(struct es_sampler *sp, uint64_t now)
 	return must;
 }
 
+/* In another pid namespace a thread's number does not tell whether it is gone. */
+static void forget_threads(struct es_sampler *sp)
+{
+	if (sp->proc)
+		es_loader_forget_threads(sp->loader);
+}
+
 void es_sampler_hear(struct es_sampler *sp, uint64_t now)
 {
 	es_loader_events_drain(sp->loader, on_announced, sp);
@@ -100,7 +107,7 @@ void es_sampler_hear(struct es_sampler *sp, uint64_t now)
 	if (must_scan(sp, now)) {
 		for (uint32_t i = 0; i < sp->n_slots; i++)
 			scan_slot(sp, i);
-		es_loader_forget_threads(sp->loader);
+		forget_threads(sp);
 		sp->scanned_ns = now;
 	}
 }
@@ -381,7 +388,7 @@ int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *hos
 			suspect(sp, slot);
 	}
 	if (ended)
-		es_loader_forget_threads(sp->loader);
+		forget_threads(sp);
 	return r;
 }
 

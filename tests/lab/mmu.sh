@@ -73,23 +73,19 @@ mmu_ftrace_lines()
 				event == "kvm_mmu_get_page" ? $NF == "new" : \
 				event == "kvm_mmu_set_spte" ? after("level") : 0
 			print event, "key", "{ common_pid: " $1 ", key: " value " } hitcount: 1"
-		}' || echo "x x Dropped: 1"
+		}'
+	[ "${PIPESTATUS[0]}" = 0 ] || echo "x x Dropped: 1"
 }
 
 # mmu_ftrace [PID...]: "NAME COUNT" of what these threads did (none named: all), as mmu_shown has it.
 mmu_ftrace()
 {
-	mmu_ftrace_hists | awk -v pids=" $* " '
-		function names(event, value) {
-			if (event == "kvm_page_fault")
-				return int(value / 8) % 2 ? "mmio" : "fault" # PFERR_RSVD
-	local event key ept=''
+	local ept=''
 
+	# shellcheck disable=SC2154 # of lab/lib.sh
 	# After an EPT violation kvm_page_fault has the exit's qualification for an error code.
 	[ "$kvm_module" != kvm_intel ] || ept=$(<"$mmu_parameters/ept")
-	while read -r event key; do
-		[ ! -e $mmu_tracing/$event ] || sed "s|^|${event##*/} $key |" $mmu_tracing/$event/hist
-	done <<<"$mmu_witnesses" | awk -v pids=" $* " -v ept="$ept" '
+	mmu_ftrace_hists | awk -v pids=" $* " -v ept="$ept" '
 		function names(event, value) {
 			if (event == "kvm_page_fault")
 				return ept != "Y" && int(value / 8) % 2 ? "mmio" : "fault" # PFERR_RSVD

@@ -14,7 +14,6 @@ TIMER		-	52
 CR3		3,19	28
 SHADOW_FAULT	78	0
 NESTED_FAULT	1024	48,49
-INTERRUPT	96	1
 '
 while read -r what svm vmx; do
 	[ -z "$what" ] || declare "$what=$([ "$kvm_module" = kvm_intel ] && echo "$vmx" || echo "$svm")"
