@@ -64,15 +64,6 @@ agree()
 	[ "$tap_failed" -eq "$failed" ] || exitstat status --no-cost --format json | jq -c '.health, .vms // empty' | sed 's/^/# /'
 }
 
-# lost: exits that exitstatd could not count, if any. Of its programs only kvm_exit counts: Linux 7.3 may preempt
-# the one of kvm_userspace_exit, which then misses those of other vCPUs. That costs time of a state, no exit.
-lost()
-{
-	exitstat status --no-cost --format json | jq -c '[(.health | {dropped, unattributed: (.unattributed - .unattributed_mmu), read_errors, unknown_reasons}),
-		(.programs[] | select(.name == "kvm_exit") | {(.name): .missed})] |
-		if length == 2 then add else {programs: "kvm_exit is not there"} end | with_entries(select(.value != 0)) | select(length > 0)'
-}
-
 # wrong NESTED FILE: what does not agree in what `tinyguest --leaves --stats` printed; nothing if all does.
 wrong() { jq -r --argjson nested "$1" --arg isa "$isa" -f tests/kernel/leaves.jq "$2" 2>&1 | head -n 20; }
 
