@@ -70,7 +70,7 @@ static int attach(struct collector *c, const char *build)
 	uint64_t begin = es_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	int r;
 
-	/* Also if it fails: the same build fails again, another one may not. */
+	/* Also if it fails: the same build fails again, until another one or a module's event comes. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
 	c->failure[0] = c->life_failure[0] = 0;
 	c->misread = es_loader_health(c->loader, ES_HEALTH_LAYOUT);
@@ -134,6 +134,9 @@ static int on_uevent(sd_event_source *s, int fd, uint32_t revents, void *ctx)
 	if (es_uevent_drain(fd, &kvm) == -ENOBUFS)
 		kvm = true;
 	if (kvm) {
+		/* What failed may have been a module still on its way in, or its twin without type information. */
+		if (c->failure[0])
+			c->relocated_for[0] = 0;
 		reconcile(c);
 		c->src.changed(c->src.ctx);
 	}
