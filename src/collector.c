@@ -17,13 +17,13 @@
 #include <exitstat/util.h>
 
 #include "daemon_kernel.h"
-#include "loader.h"
+#include "keeper.h"
 #include "sampler.h"
 #include "uevent.h"
 
 struct collector {
 	struct es_source src; /* first: see source.h */
-	struct es_loader *loader;
+	struct es_keeper *keeper;
 	struct es_sampler *sampler;
 	struct es_kernel_compare *kernel;
 	struct es_kvm_host host;
@@ -46,6 +46,14 @@ static struct collector *to_collector(struct es_source *src)
 }
 
 /* --- attach --- */
+
+static uint64_t lost(const struct collector *c, enum es_health which)
+{
+	struct es_loader_health h;
+
+	es_keeper_health(c->keeper, &h);
+	return h.counts[which];
+}
 
 static void wanted_build(const struct collector *c, char *buf, size_t size)
 {
@@ -73,11 +81,11 @@ static int attach(struct collector *c, const char *build)
 	/* Also if it fails: the same build fails again, until another one or a module's event comes. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
 	c->failure[0] = c->life_failure[0] = 0;
-	c->misread = es_loader_health(c->loader, ES_HEALTH_LAYOUT);
+	c->misread = lost(c, ES_HEALTH_LAYOUT);
 	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
-	if (!es_loader_life_attached(c->loader))
-		es_loader_attach_life(c->loader, c->life_failure, sizeof(c->life_failure));
-	r = es_loader_attach_exits(c->loader, c->host.isa, c->failure, sizeof(c->failure));
+	if (!es_keeper_life_attached(c->keeper))
+		es_keeper_attach_life(c->keeper, c->life_failure, sizeof(c->life_failure));
+	r = es_keeper_attach_exits(c->keeper, c->host.isa, c->failure, sizeof(c->failure));
 	if (!r)
 		es_kernel_compare_attached(c->kernel);
 	c->src.aside_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
@@ -87,9 +95,9 @@ static int attach(struct collector *c, const char *build)
 /* Without type information the programs know where a few things are, and check that. Better no numbers than wrong ones. */
 static void refuse_unknown_layout(struct collector *c)
 {
-	if (!es_loader_attached(c->loader) || es_loader_health(c->loader, ES_HEALTH_LAYOUT) == c->misread)
+	if (!es_keeper_attached(c->keeper) || lost(c, ES_HEALTH_LAYOUT) == c->misread)
 		return;
-	es_loader_detach_exits(c->loader);
+	es_keeper_detach_exits(c->keeper);
 	snprintf(
 		c->failure, sizeof(c->failure),
 		"KVM's modules have no type information, and its struct kvm_vcpu does not begin as exitstatd "
@@ -109,8 +117,8 @@ static int reconcile(struct collector *c)
 	if (c->detached)
 		return 0;
 	if (!c->host.kvm) {
-		es_loader_detach_exits(c->loader);
-		es_loader_detach_life(c->loader);
+		es_keeper_detach_exits(c->keeper);
+		es_keeper_detach_life(c->keeper);
 		c->relocated_for[0] = c->failure[0] = 0;
 		return 0;
 	}
@@ -161,12 +169,12 @@ static enum es_attach_state attach_state(const struct collector *c)
 		return ES_ATTACH_DETACHED;
 	if (c->failure[0])
 		return ES_ATTACH_FAILED;
-	if (!es_loader_attached(c->loader) || (!c->host.vendor && !c->host.pvm))
+	if (!es_keeper_attached(c->keeper) || (!c->host.vendor && !c->host.pvm))
 		return ES_ATTACH_WAITING;
 	if (es_sampler_seen_exits(c->sampler))
 		return ES_ATTACH_ATTACHED;
 	/* KVM_RUN returns to threads of which no kvm_entry was ever seen. */
-	if (!c->host.vendor || es_loader_health(c->loader, ES_HEALTH_FOREIGN_RETURNS) > 1000)
+	if (!c->host.vendor || lost(c, ES_HEALTH_FOREIGN_RETURNS) > 1000)
 		return ES_ATTACH_SILENT;
 	return ES_ATTACH_ATTACHED;
 }
@@ -199,24 +207,25 @@ static void fill_host(const struct collector *c, struct es_host *h)
 	h->tdp = c->host.tdp;
 }
 
-static void fill_health(struct collector *c, struct es_health_counts *h)
+static void fill_health(struct collector *c, struct es_health_counts *h, struct es_loader_health *programs)
 {
+	const uint64_t *n = programs->counts;
+
+	es_keeper_health(c->keeper, programs);
 	h->slots_used = es_sampler_slots_used(c->sampler);
 	h->slots_max = c->n_slots;
-	h->dropped = es_loader_health(c->loader, ES_HEALTH_DROPPED) +
-		     es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
-	h->missed = es_loader_missed(c->loader);
-	h->unattributed_mmu = es_loader_mmu_strays(c->loader);
-	h->unattributed = es_loader_health(c->loader, ES_HEALTH_UNATTRIBUTED) +
-			  es_loader_health(c->loader, ES_HEALTH_NO_EXIT) + h->unattributed_mmu;
+	h->dropped = n[ES_HEALTH_DROPPED] + n[ES_HEALTH_SHORT_CELLS];
+	h->missed = programs->missed;
+	h->unattributed_mmu = programs->mmu_strays;
+	h->unattributed = n[ES_HEALTH_UNATTRIBUTED] + n[ES_HEALTH_NO_EXIT] + programs->mmu_strays;
 	h->unknown_reasons = es_sampler_unknown_reasons(c->sampler);
-	h->read_errors = es_loader_health(c->loader, ES_HEALTH_READ_ERRORS) +
-			 es_loader_health(c->loader, ES_HEALTH_LAYOUT) + es_kernel_compare_errors(c->kernel);
+	h->read_errors = n[ES_HEALTH_READ_ERRORS] + n[ES_HEALTH_LAYOUT] + es_kernel_compare_errors(c->kernel);
 }
 
 static int sample(struct es_source *src, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
+	struct es_loader_health health;
 	struct es_snapshot *s;
 	int r;
 
@@ -226,7 +235,7 @@ static int sample(struct es_source *src, struct es_snapshot **out)
 		return r;
 	s->taken.interval_ns = ES_NONE;
 	fill_host(c, &s->host);
-	fill_health(c, &s->health);
+	fill_health(c, &s->health, &health);
 	*out = s;
 	if (c->told != attach_state(c)) {
 		c->told = attach_state(c);
@@ -238,13 +247,14 @@ static int sample(struct es_source *src, struct es_snapshot **out)
 static int look(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
+	struct es_loader_health health;
 	int r = es_sampler_look(c->sampler, at, src->per_vcpu, out);
 
 	if (r)
 		return r;
 	(*out)->taken.interval_ns = ES_NONE;
 	fill_host(c, &(*out)->host);
-	fill_health(c, &(*out)->health);
+	fill_health(c, &(*out)->health, &health);
 	return 0;
 }
 
@@ -266,8 +276,8 @@ add_feature(struct es_status *st, const char *name, bool on, const char *fmt, ..
 
 static void add_features(struct collector *c, struct es_status *st)
 {
-	bool on = es_loader_attached(c->loader);
-	bool latency = es_loader_latency(c->loader), typed = es_loader_typed(c->loader);
+	bool on = es_keeper_attached(c->keeper);
+	bool latency = es_keeper_latency(c->keeper), typed = es_keeper_typed(c->keeper);
 	static const char *const optional[ES_OPTIONALS] = {
 		[ES_OPTIONAL_MMU] = "mmu",
 		[ES_OPTIONAL_NESTED] = "nested",
@@ -286,15 +296,15 @@ static void add_features(struct collector *c, struct es_status *st)
 	add_feature(st, "latency", on && latency,
 		    latency ? "exit to next entry, less idle" : "off: --no-latency");
 	add_feature(st, "idle", on && latency, "kvm_vcpu_wakeup, halt polling included");
-	add_feature(st, "waiting", on && latency && es_loader_waits(c->loader), "%s",
-		    es_loader_waits(c->loader)
+	add_feature(st, "waiting", on && latency && es_keeper_waits(c->keeper), "%s",
+		    es_keeper_waits(c->keeper)
 			    ? "sched_info.run_delay of the vCPUs' threads"
 			    : "no CONFIG_SCHED_INFO: waits for a CPU are in the state they fall in");
 	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++) {
-		es_loader_optional_explain(c->loader, i, detail, sizeof(detail));
-		add_feature(st, optional[i], es_loader_optional_attached(c->loader, i), "%s", detail);
+		es_keeper_optional_explain(c->keeper, i, detail, sizeof(detail));
+		add_feature(st, optional[i], es_keeper_optional_attached(c->keeper, i), "%s", detail);
 	}
-	add_feature(st, "vcpu end", es_loader_life_attached(c->loader), "%s",
+	add_feature(st, "vcpu end", es_keeper_life_attached(c->keeper), "%s",
 		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
 	add_feature(st, "names", c->sees_host, "%s",
 		    c->sees_host
@@ -308,16 +318,17 @@ static void add_features(struct collector *c, struct es_status *st)
 static void status(struct es_source *src, struct es_status *st)
 {
 	struct collector *c = to_collector(src);
+	struct es_loader_health health;
 
 	reconcile(c);
 	st->attach = attach_state(c);
 	fill_notice(c, st->attach, st->notice, sizeof(st->notice));
 	fill_host(c, &st->host);
-	fill_health(c, &st->health);
-	st->short_cells = es_loader_health(c->loader, ES_HEALTH_SHORT_CELLS);
-	st->ring_full = es_loader_health(c->loader, ES_HEALTH_RING_FULL);
-	st->latency = es_loader_latency(c->loader);
-	es_loader_status(c->loader, st);
+	fill_health(c, &st->health, &health);
+	st->short_cells = health.counts[ES_HEALTH_SHORT_CELLS];
+	st->ring_full = health.counts[ES_HEALTH_RING_FULL];
+	st->latency = es_keeper_latency(c->keeper);
+	es_keeper_status(c->keeper, st);
 	add_features(c, st);
 }
 
@@ -325,23 +336,23 @@ static int cost_on(struct es_source *src, char why[ES_COST_WHY])
 {
 	struct collector *c = to_collector(src);
 
-	if (es_loader_attached(c->loader))
-		return es_bpf_stats_on(why);
+	if (es_keeper_attached(c->keeper))
+		return es_keeper_stats_on(c->keeper, why);
 	snprintf(why, ES_COST_WHY, "the programs are not attached");
 	return -ENODEV;
 }
 
 static void cost(struct es_source *src, struct es_cost_counts *out)
 {
-	es_loader_counts(to_collector(src)->loader, out);
+	es_keeper_counts(to_collector(src)->keeper, out);
 }
 
 static const char *not_comparable(struct collector *c)
 {
-	if (!es_loader_attached(c->loader))
+	if (!es_keeper_attached(c->keeper))
 		return "cannot be compared: the programs are not attached";
 	/* An ended VM's name may be another's by now, and its counters would be taken for those. */
-	if (!es_loader_life_attached(c->loader))
+	if (!es_keeper_life_attached(c->keeper))
 		return "cannot be compared: the end of VMs is not seen (feature \"vcpu end\")";
 	return NULL;
 }
@@ -367,7 +378,7 @@ static int detach_op(struct es_source *src, char *err, size_t size)
 	(void)err, (void)size;
 	c->detached = true;
 	c->relocated_for[0] = c->failure[0] = 0;
-	es_loader_detach_exits(c->loader);
+	es_keeper_detach_exits(c->keeper);
 	return 0;
 }
 
@@ -378,10 +389,10 @@ static int attach_op(struct es_source *src, char *err, size_t size)
 
 	if (c->detached) {
 		/* kvm.ko may be another one than the kprobe was put on. */
-		es_loader_detach_life(c->loader);
+		es_keeper_detach_life(c->keeper);
 		c->detached = false;
 	}
-	if (!es_loader_attached(c->loader))
+	if (!es_keeper_attached(c->keeper))
 		c->relocated_for[0] = 0; /* asked to try again */
 	r = reconcile(c);
 	if (r)
@@ -399,7 +410,6 @@ static void collector_free(struct es_source *src)
 		close(c->uevent_fd);
 	es_kernel_compare_free(c->kernel);
 	es_sampler_free(c->sampler);
-	es_loader_free(c->loader);
 	free(c);
 }
 
@@ -435,13 +445,12 @@ static int watch(struct collector *c, sd_event *event)
 		if (r < 0)
 			return r;
 	}
-	return sd_event_add_io(event, &c->events, es_loader_events_fd(c->loader), EPOLLIN, on_vcpu_event, c);
+	return sd_event_add_io(event, &c->events, es_keeper_events_fd(c->keeper), EPOLLIN, on_vcpu_event, c);
 }
 
 int es_collector_new(sd_event *event, const struct es_source_options *o, struct es_source **out, char *err,
 		     size_t size)
 {
-	const struct es_loader_options loader = { .slots = o->slots, .latency = o->latency, .mmu = o->mmu };
 	struct collector *c;
 	int r = check_host(err, size);
 
@@ -457,14 +466,10 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 	c->sys = o->sys;
 	c->proc = o->proc;
 	c->n_slots = o->slots;
-	r = es_loader_new(&loader, &c->loader, err, size);
-	if (r) {
-		collector_free(&c->src);
-		return r;
-	}
+	c->keeper = o->keeper;
 	c->sees_host = es_process_sees_host(c->proc);
-	c->sampler = es_sampler_new(c->loader, c->sees_host ? c->proc : NULL);
-	c->kernel = es_kernel_compare_new(c->sys);
+	c->sampler = es_sampler_new(c->keeper, c->sees_host ? c->proc : NULL);
+	c->kernel = es_kernel_compare_new(c->sys, c->keeper);
 	r = c->sampler && c->kernel ? watch(c, event) : -ENOMEM;
 	if (r < 0) {
 		snprintf(err, size, "cannot start: %s", strerror(-r));

@@ -39,6 +39,9 @@ static const struct setting settings[] = {
 	{ "socket", "PATH", TEXT(socket), .def = ES_SOCKET_DEFAULT, .help = "where clients connect" },
 	{ "group", "GROUP", TEXT(group), .flags = LIVE, .def = "exitstat",
 	  .help = "its members see every VM, as root does; name or number" },
+	{ "user", "USER", TEXT(user), .def = "exitstat",
+	  .help = "who the process that serves clients is, once\n                     root has started it; "
+		  "name or number" },
 	{ "interval", "T", KIND_TIME, LIVE, AT(interval_ns), 10 * NS_MS, 3600 * NS_S, "1s",
 	  "time between two periodic samples" },
 	{ "slots", "N", KIND_COUNT, 0, AT(slots), 1, 65536, "1024", "vCPUs measured at most; 16 KiB each" },

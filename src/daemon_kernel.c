@@ -16,6 +16,10 @@
 
 struct es_kernel_compare {
 	const char *sys;
+	struct es_keeper *keeper;
+	int fd; /* KVM's folder in debugfs, while somebody looks into it; negative errno: why says why not */
+	char kvm[32]; /* a path to it */
+	char why[192];
 	struct es_kernel_seen seen; /* VMs that existed when the programs were attached */
 	uint64_t epoch, errors;
 };
@@ -29,12 +33,28 @@ struct job {
 	struct es_kernel_vm told; /* what came of the last look that succeeded */
 };
 
-struct es_kernel_compare *es_kernel_compare_new(const char *sys)
+/* KVM's folder comes and goes with the module, so it is taken anew each time. */
+static void open_folder(struct es_kernel_compare *kc)
+{
+	kc->fd = es_keeper_debugfs(kc->keeper, kc->why, sizeof(kc->why));
+	snprintf(kc->kvm, sizeof(kc->kvm), "/proc/self/fd/%d", kc->fd);
+}
+
+static void close_folder(struct es_kernel_compare *kc)
+{
+	es_closep(&kc->fd);
+	kc->fd = -ENOENT;
+}
+
+struct es_kernel_compare *es_kernel_compare_new(const char *sys, struct es_keeper *keeper)
 {
 	struct es_kernel_compare *kc = calloc(1, sizeof(*kc));
 
-	if (kc)
-		kc->sys = sys;
+	if (!kc)
+		return NULL;
+	kc->sys = sys;
+	kc->keeper = keeper;
+	kc->fd = -ENOENT;
 	return kc;
 }
 
@@ -49,7 +69,9 @@ void es_kernel_compare_attached(struct es_kernel_compare *kc)
 {
 	kc->epoch++;
 	/* After the attachment: whoever is not among these lived under our eyes from its first exit. */
-	es_kernel_seen_take(&kc->seen, kc->sys);
+	open_folder(kc);
+	es_kernel_seen_take(&kc->seen, kc->kvm);
+	close_folder(kc);
 }
 
 uint64_t es_kernel_compare_errors(const struct es_kernel_compare *kc)
@@ -71,7 +93,7 @@ static struct es_kernel_track *track_of(struct es_kernel_compare *kc, const stru
 		t = *vm->track = malloc(sizeof(*t));
 	if (!t)
 		return NULL;
-	inode = es_kernel_inode(kc->sys, vm->debugfs);
+	inode = es_kernel_inode(kc->kvm, vm->debugfs);
 	es_kernel_track_init(t, kc->epoch,
 			     kc->seen.known && inode && !es_kernel_seen_has(&kc->seen, vm->debugfs, inode));
 	return t;
@@ -113,11 +135,11 @@ static void look(struct es_kernel_compare *kc, struct es_sampler *sp, struct job
 
 	es_sampler_vm(sp, j->vm, &vm);
 	j->n_vcpus = vm.n_vcpus;
-	j->error = es_kernel_read(kc->sys, vm.debugfs, &j->look.before);
+	j->error = es_kernel_read(kc->kvm, vm.debugfs, &j->look.before);
 	if (!j->error)
 		j->error = es_sampler_vm_counts(sp, j->vm, &j->look);
 	if (!j->error)
-		j->error = es_kernel_read(kc->sys, vm.debugfs, &j->look.after);
+		j->error = es_kernel_read(kc->kvm, vm.debugfs, &j->look.after);
 }
 
 /*
@@ -262,7 +284,7 @@ static bool patched(const struct es_kernel_compare *kc, const struct es_sampler 
 	if (!n)
 		return false;
 	es_sampler_vm(sp, jobs[0].vm, &vm);
-	return es_kernel_read(kc->sys, vm.debugfs, &counts) == 0;
+	return es_kernel_read(kc->kvm, vm.debugfs, &counts) == 0;
 }
 
 /* Why nothing can be compared, in r->detail; false: something can. */
@@ -275,8 +297,10 @@ static bool hindered(struct es_kernel_compare *kc, const struct es_kvm_host *hos
 		snprintf(r->detail, sizeof(r->detail), "not present (KVM is not patched)");
 	else if (ask->off)
 		snprintf(r->detail, sizeof(r->detail), "%s", ask->off);
+	else if (kc->fd < 0)
+		snprintf(r->detail, sizeof(r->detail), "%s", kc->why);
 	else
-		return es_kernel_reachable(kc->sys, r->detail, sizeof(r->detail)) != 0;
+		return false;
 	return true;
 }
 
@@ -314,11 +338,13 @@ struct es_kernel_report *es_kernel_compare_run(struct es_kernel_compare *kc, str
 {
 	struct es_kernel_report *r = calloc(1, sizeof(*r));
 
+	open_folder(kc);
 	if (!kc->seen.known) /* debugfs could not be read then: whoever is there now counts as there before */
-		es_kernel_seen_take(&kc->seen, kc->sys);
+		es_kernel_seen_take(&kc->seen, kc->kvm);
 	if (r && fill(kc, sp, host, ask, r)) {
 		es_kernel_report_free(r);
 		r = NULL;
 	}
+	close_folder(kc);
 	return r;
 }

@@ -9,8 +9,8 @@
 
 struct es_kernel_compare;
 
-/* sys: "/sys". NULL when out of memory. */
-struct es_kernel_compare *es_kernel_compare_new(const char *sys);
+/* sys: "/sys"; KVM's folder in debugfs comes from the keeper. NULL when out of memory. */
+struct es_kernel_compare *es_kernel_compare_new(const char *sys, struct es_keeper *keeper);
 void es_kernel_compare_free(struct es_kernel_compare *kc);
 /*
  * The programs were attached just now: VMs that exist already have exits that nobody of us

@@ -2,6 +2,7 @@
 /* The listening socket and the lock beside it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <systemd/sd-daemon.h>
@@ -17,7 +19,9 @@
 #include <exitstat/log.h>
 #include <exitstat/util.h>
 
-#define BACKLOG 128
+#define BACKLOG	   128
+#define LOCK_HZ	   50
+#define LOCK_TRIES (5 * LOCK_HZ) /* 5 s */
 
 /* snprintf into err, and the errno that goes with it. */
 #define fail(e, err, size, ...) (snprintf(err, size, __VA_ARGS__), -(e))
@@ -43,12 +47,25 @@ static int make_directory(const char *path, char *err, size_t size)
 		    strerror(r));
 }
 
-static int refuse_second(const struct es_listen *l, int fd, char *err, size_t size)
+static bool read_owner(int fd, unsigned int *pid)
 {
 	char text[16] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%u", pid) == 1;
+}
+
+static bool owner_is_gone(int fd)
+{
 	unsigned int pid;
 
-	if (pread(fd, text, sizeof(text) - 1, 0) > 0 && sscanf(text, "%u", &pid) == 1)
+	return read_owner(fd, &pid) && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+static int refuse_second(const struct es_listen *l, int fd, char *err, size_t size)
+{
+	unsigned int pid;
+
+	if (read_owner(fd, &pid))
 		return fail(EBUSY, err, size, "already running as pid %u on %s", pid, l->path);
 	return fail(EBUSY, err, size, "already running on %s", l->path);
 }
@@ -63,18 +80,26 @@ static bool still_there(const char *path, int fd)
 
 static int take_lock(struct es_listen *l, char *err, size_t size)
 {
+	const struct timespec pause = { .tv_nsec = 1000000000 / LOCK_HZ };
+
 	snprintf(l->lock_path, sizeof(l->lock_path), "%s.lock", l->path);
-	for (;;) {
+	for (int tries = 0;; tries++) {
 		/* 0600: whoever may open it may also lock it, and so keep us from starting. */
 		_cleanup_close_ int fd =
 			open(l->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
 		if (fd < 0)
 			return fail(errno, err, size, "cannot open %s: %s", l->lock_path, strerror(errno));
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			/* Killed a moment ago: its privileged process is still cleaning up. */
+			if (errno == EWOULDBLOCK && tries < LOCK_TRIES && owner_is_gone(fd)) {
+				nanosleep(&pause, NULL);
+				continue;
+			}
 			return errno == EWOULDBLOCK ? refuse_second(l, fd, err, size)
 						    : fail(errno, err, size, "cannot lock %s: %s",
 							   l->lock_path, strerror(errno));
+		}
 		if (!still_there(l->lock_path, fd))
 			continue;
 		if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", getpid()) < 0)
@@ -194,8 +219,7 @@ void es_listen_close(struct es_listen *l)
 	struct stat st;
 
 	/* Only our own file: somebody may have put another one there. */
-	if (l->fd >= 0 && !l->inherited && lstat(l->path, &st) == 0 && st.st_dev == l->dev &&
-	    st.st_ino == l->ino)
+	if (l->ino && !l->inherited && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		unlink(l->path);
 	/* The name goes before the lock does; see still_there(). */
 	if (l->lock_fd >= 0)

@@ -2,11 +2,9 @@
 /* exitstatd: samples a source of snapshots and serves them. */
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include <systemd/sd-daemon.h>
@@ -15,12 +13,16 @@
 #include <exitstat/config.h>
 #include <exitstat/listen.h>
 #include <exitstat/log.h>
+#include <exitstat/process.h>
+#include <exitstat/recording.h>
 #include <exitstat/server.h>
 #include <exitstat/source.h>
 #include <exitstat/store.h>
 #include <exitstat/util.h>
 
 #include "daemon_cost.h"
+#include "daemon_privilege.h"
+#include "keeper.h"
 
 #define NS_PER_US      1000ULL
 #define NS_PER_S       1000000000ULL
@@ -34,8 +36,9 @@ struct daemon {
 	char **argv;
 	struct es_config cfg;
 	sd_event *event;
-	sd_event_source *tick, *soon;
+	sd_event_source *tick, *soon, *death;
 	struct es_listen listen;
+	struct es_keeper *keeper; /* NULL: not root, there is nothing to keep */
 	struct es_source *source;
 	struct es_store *store;
 	struct es_costs *costs;
@@ -49,7 +52,7 @@ struct daemon {
 	uint64_t vcpus_until_ns;
 	bool has_vcpus;	  /* the last sample has them one by one */
 	int sample_error; /* the last one, so that it is said once */
-	bool ready;
+	bool ready, no_user;
 	char state[512]; /* what was said last of the source */
 };
 
@@ -244,34 +247,14 @@ static int add_timers(struct daemon *d)
 
 /* --- what clients ask --- */
 
-static uint64_t own_rss(void)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long pages;
-
-	if (!f || fscanf(f, "%*u %lu", &pages) != 1)
-		return ES_NONE;
-	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint64_t own_cpu(void)
-{
-	struct rusage ru;
-
-	if (getrusage(RUSAGE_SELF, &ru) < 0)
-		return ES_NONE;
-	return (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * NS_PER_S +
-	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * NS_PER_US;
-}
-
 static void status(void *ctx, struct es_status *st)
 {
 	struct daemon *d = ctx;
 
 	d->source->ops->status(d->source, st);
 	st->uptime_ns = es_monotonic_ns() - d->started_ns;
-	st->cpu_ns = own_cpu();
-	st->rss_bytes = own_rss();
+	st->cpu_ns += es_process_own_cpu();
+	st->rss_bytes += es_process_own_rss();
 	st->samples = d->samples;
 	st->sample_ns_sum = d->cost_sum_ns;
 	st->sample_ns_last = d->cost_ns;
@@ -294,7 +277,7 @@ static void cost_counts(void *ctx, struct es_cost_counts *out)
 	struct daemon *d = ctx;
 
 	d->source->ops->cost(d->source, out);
-	out->daemon_ns = own_cpu();
+	out->daemon_ns += es_process_own_cpu();
 	out->samples = d->samples;
 }
 
@@ -413,19 +396,10 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 
 /* --- start and stop --- */
 
-static bool may_load_bpf(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	return syscall(SYS_capget, &head, data) == 0 &&
-	       data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective & CAP_TO_MASK(CAP_SYS_ADMIN);
-}
-
 /* 0, or -EPERM: the reason is said. */
 static int check_privilege(const struct es_config *cfg)
 {
-	if (cfg->replay[0] || may_load_bpf())
+	if (cfg->replay[0] || es_privilege_to_load())
 		return 0;
 	if (geteuid() == 0)
 		es_error("root, but without CAP_SYS_ADMIN, which loading BPF programs needs: start it "
@@ -446,21 +420,21 @@ static void raise_fd_limit(void)
 	}
 }
 
-static int open_source(struct daemon *d)
+static int open_source(struct daemon *d, struct es_recording *recording)
 {
 	struct es_source_options o = {
 		.slots = (unsigned int)d->cfg.slots,
 		.latency = d->cfg.latency,
-		.mmu = d->cfg.mmu,
 		.sys = "/sys",
 		.proc = "/proc",
-		.replay = d->cfg.replay[0] ? d->cfg.replay : NULL,
+		.keeper = d->keeper,
+		.recording = recording,
 	};
 	char err[512] = "";
 	int r;
 
-	r = o.replay ? es_replay_new(&o, &d->source, err, sizeof(err))
-		     : es_collector_new(d->event, &o, &d->source, err, sizeof(err));
+	r = recording ? es_replay_new(&o, &d->source, err, sizeof(err))
+		      : es_collector_new(d->event, &o, &d->source, err, sizeof(err));
 	if (r < 0) {
 		es_error("%s", err[0] ? err : strerror(-r));
 		return r;
@@ -468,6 +442,24 @@ static int open_source(struct daemon *d)
 	d->source->changed = on_changed;
 	d->source->ctx = d;
 	return 0;
+}
+
+static int on_keeper_death(sd_event_source *source, int fd, uint32_t revents, void *ctx)
+{
+	struct daemon *d = ctx;
+	char why[128];
+
+	(void)source, (void)fd, (void)revents;
+	es_keeper_explain_death(d->keeper, why, sizeof(why));
+	es_error("%s: nothing can be measured any more", why);
+	return sd_event_exit(d->event, -EPIPE);
+}
+
+static int watch_keeper(struct daemon *d)
+{
+	return d->keeper ? sd_event_add_io(d->event, &d->death, es_keeper_fd(d->keeper), EPOLLHUP,
+					   on_keeper_death, d)
+			 : 0;
 }
 
 static int add_signals(struct daemon *d)
@@ -496,14 +488,41 @@ static int make_parts(struct daemon *d)
 			  : -ENOMEM;
 }
 
-static int run(struct daemon *d)
+/* What only root can do, which is then no more: the process that goes on has no privilege, its keeper few. */
+static int split(struct daemon *d, struct es_recording **recording)
 {
+	const struct es_loader_options loader = {
+		.slots = (unsigned int)d->cfg.slots,
+		.latency = d->cfg.latency,
+		.mmu = (enum es_mmu_mode)d->cfg.mmu,
+	};
+	struct es_privilege_user user = { .known = true };
+	bool root = geteuid() == 0;
 	char err[512];
 	int r;
 
+	if (root)
+		user = es_privilege_find_user(d->cfg.user);
 	r = es_listen_open(&d->listen, d->cfg.socket, err, sizeof(err));
-	if (r < 0) {
+	if (!r && d->cfg.replay[0])
+		r = es_recording_open(d->cfg.replay, true, recording, err);
+	if (!r && root)
+		r = es_keeper_start(*recording ? NULL : &loader, &d->listen, &d->keeper, err, sizeof(err));
+	if (!r)
+		r = es_privilege_drop(&user, err, sizeof(err));
+	if (r < 0)
 		es_error("%s", err);
+	d->no_user = !user.known;
+	return r;
+}
+
+static int start(struct daemon *d)
+{
+	struct es_recording *recording = NULL;
+	int r = split(d, &recording);
+
+	if (r < 0) {
+		es_recording_close(recording);
 		return r;
 	}
 	r = sd_event_default(&d->event);
@@ -513,19 +532,32 @@ static int run(struct daemon *d)
 		r = make_parts(d);
 	if (r >= 0)
 		r = add_timers(d);
+	if (r >= 0)
+		r = watch_keeper(d);
 	if (r < 0) {
+		es_recording_close(recording);
 		es_error("cannot start: %s", strerror(-r));
 		return r;
 	}
-	r = open_source(d);
+	return open_source(d, recording);
+}
+
+static int run(struct daemon *d)
+{
+	int r = start(d);
+
 	if (r < 0)
 		return r;
 	sample(d, true);
 	announce(d);
+	if (d->no_user)
+		es_info("there is no user %s: clients are served as nobody", d->cfg.user);
 	apply_group(d);
 	r = sd_event_loop(d->event);
 	sd_notify(0, "STOPPING=1\nSTATUS=stopping");
-	if (r < 0)
+	if (r == -EPIPE)
+		es_error("ends, since its privileged process did");
+	else if (r < 0)
 		es_error("event loop: %s", strerror(-r));
 	else
 		es_info("stopped");
@@ -539,10 +571,12 @@ static void clean_up(struct daemon *d)
 	es_costs_free(d->costs);
 	sd_event_source_disable_unref(d->tick);
 	sd_event_source_disable_unref(d->soon);
+	sd_event_source_disable_unref(d->death);
 	if (d->source)
 		d->source->ops->free(d->source);
 	es_store_free(d->store);
 	sd_event_unref(d->event);
+	es_keeper_free(d->keeper);
 	es_listen_close(&d->listen);
 }
 

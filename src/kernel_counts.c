@@ -131,12 +131,12 @@ bool es_kernel_folder_valid(const char *folder)
 	return fd && pid + 1 + fd == len;
 }
 
-static void folder_path(char path[PATH_MAX], const char *sys, const char *folder, const char *file)
+static void folder_path(char path[PATH_MAX], const char *kvm, const char *folder, const char *file)
 {
-	snprintf(path, PATH_MAX, "%s/kernel/debug/kvm/%s%s", sys, folder, file);
+	snprintf(path, PATH_MAX, "%s/%s%s", kvm, folder, file);
 }
 
-int es_kernel_read(const char *sys, const char *folder, struct es_kernel_counts *out)
+int es_kernel_read(const char *kvm, const char *folder, struct es_kernel_counts *out)
 {
 	_cleanup_close_ int fd = -1;
 	char path[PATH_MAX], text[ES_KERNEL_TEXT_MAX + 1];
@@ -145,7 +145,7 @@ int es_kernel_read(const char *sys, const char *folder, struct es_kernel_counts 
 
 	if (!es_kernel_folder_valid(folder))
 		return -ENOENT;
-	folder_path(path, sys, folder, "/exit_stats");
+	folder_path(path, kvm, folder, "/exit_stats");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -158,14 +158,14 @@ int es_kernel_read(const char *sys, const char *folder, struct es_kernel_counts 
 	return len > ES_KERNEL_TEXT_MAX ? -EBADMSG : es_kernel_parse(text, len, out);
 }
 
-uint64_t es_kernel_inode(const char *sys, const char *folder)
+uint64_t es_kernel_inode(const char *kvm, const char *folder)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	if (!es_kernel_folder_valid(folder))
 		return 0;
-	folder_path(path, sys, folder, "");
+	folder_path(path, kvm, folder, "");
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
@@ -183,7 +183,7 @@ int es_kernel_reachable(const char *sys, char *why, size_t size)
 	struct stat st;
 	int r = 0;
 
-	folder_path(path, sys, "", "");
+	snprintf(path, sizeof(path), "%s/kernel/debug/kvm", sys);
 	if (access(path, R_OK | X_OK) == 0)
 		return 0;
 	r = -errno;
@@ -239,13 +239,13 @@ static bool take_folders(struct es_kernel_seen *seen, DIR *dir)
 	return !errno;
 }
 
-void es_kernel_seen_take(struct es_kernel_seen *seen, const char *sys)
+void es_kernel_seen_take(struct es_kernel_seen *seen, const char *kvm)
 {
 	char path[PATH_MAX];
 	DIR *dir;
 
 	es_kernel_seen_clear(seen);
-	folder_path(path, sys, "", "");
+	folder_path(path, kvm, "", "");
 	dir = opendir(path);
 	if (!dir)
 		return;

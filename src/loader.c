@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "loader.h"
+#include "loader_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,29 +21,6 @@
 #include "loader_threads.h"
 #include "loader_types.h"
 #include "vcpu_life.skel.h"
-
-struct es_loader {
-	struct vcpu_life *life;
-	struct bpf_link *life_link;
-	struct kvm_exit *exits;
-	struct ring_buffer *ring;
-	struct es_slot *slots;
-	size_t slots_bytes;
-	unsigned int n_slots;
-	bool latency, waits, typed;
-	enum es_mmu_mode mmu_mode;
-	struct optional {
-		struct es_optional *programs; /* NULL: not attached */
-		struct es_measured measured;  /* also by programs that are gone: what they counted stands */
-		char failure[192];
-	} optional[ES_OPTIONALS];
-	uint64_t missed_before;	    /* by programs that are gone */
-	uint64_t thread_moves;	    /* ES_HEALTH_THREAD_MOVES, as of es_loader_forget_threads */
-	struct es_cost_counts gone; /* and what they have run */
-	uint64_t epoch;
-	es_announced_fn *announced;
-	void *announced_ctx;
-};
 
 /* libbpf explains failures only through its log: the first warning, its most exact one, goes into our line. */
 static char first_warning[160];
@@ -98,40 +76,6 @@ static void wait_for_programs(void)
 		nanosleep(&grace, NULL);
 }
 
-static int on_event(void *ctx, void *data, size_t size)
-{
-	const struct es_loader *l = ctx;
-	const struct es_event *ev = data;
-
-	if (size >= sizeof(*ev) && ev->slot < l->n_slots && l->announced)
-		l->announced(l->announced_ctx, ev->type, ev->slot);
-	return 0;
-}
-
-/* Room for a few announcements of each slot, between one sample and the next. */
-static uint32_t ring_bytes(unsigned int slots)
-{
-	uint32_t bytes = sysconf(_SC_PAGESIZE);
-
-	while (bytes < slots * 4 * (sizeof(struct es_event) + BPF_RINGBUF_HDR_SZ))
-		bytes *= 2;
-	return bytes;
-}
-
-static int map_slots(struct es_loader *l)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-	void *p;
-
-	l->slots_bytes = ((size_t)l->n_slots * sizeof(struct es_slot) + page - 1) / page * page;
-	p = mmap(NULL, l->slots_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(l->life->maps.slots),
-		 0);
-	if (p == MAP_FAILED)
-		return -errno;
-	l->slots = p;
-	return 0;
-}
-
 static int fill_free_slots(struct es_loader *l)
 {
 	for (uint32_t i = 0; i < l->n_slots; i++) {
@@ -152,14 +96,11 @@ static int create_maps(struct es_loader *l)
 		bpf_map__set_max_entries(a_slot_each[i], l->n_slots);
 	/* Also threads that ran a vCPU before another one did: see es_loader_forget_threads. */
 	bpf_map__set_max_entries(l->life->maps.threads, 2 * l->n_slots);
-	bpf_map__set_max_entries(l->life->maps.events, ring_bytes(l->n_slots));
+	bpf_map__set_max_entries(l->life->maps.events, es_loader_ring_bytes(l->n_slots));
 	r = vcpu_life__load(l->life);
 	if (r)
 		return r;
-	l->ring = ring_buffer__new(bpf_map__fd(l->life->maps.events), on_event, l, NULL);
-	if (!l->ring)
-		return -errno;
-	r = map_slots(l);
+	r = es_loader_open_slots(l);
 	return r ? r : fill_free_slots(l);
 }
 
@@ -522,45 +463,6 @@ bool es_loader_waits(const struct es_loader *l)
 	return l->waits;
 }
 
-struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n)
-{
-	*n = l->n_slots;
-	return l->slots;
-}
-
-/* As in bpf/vcpu_life.bpf.c. The process is gone, so nobody else counts its VMs now. */
-static void forget_vm(struct es_loader *l, const struct es_slot *s, uint32_t slot)
-{
-	int processes = bpf_map__fd(l->life->maps.processes);
-	uint64_t kvm = s->kvm, all;
-	uint32_t tgid = s->owner;
-
-	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vms), &kvm);
-	if (bpf_map_lookup_elem(processes, &tgid, &all))
-		return;
-	all -= ES_PROCESS_ONE + slot + 1;
-	if (all)
-		bpf_map_update_elem(processes, &tgid, &all, BPF_EXIST);
-	else
-		bpf_map_delete_elem(processes, &tgid);
-}
-
-void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
-{
-	struct es_slot *s = &l->slots[slot];
-	int threads = bpf_map__fd(l->life->maps.threads);
-	uint32_t tid = s->tid, of_thread;
-	uint64_t vcpu = s->vcpu;
-
-	bpf_map_delete_elem(bpf_map__fd(l->life->maps.vcpus), &vcpu);
-	if (s->owner)
-		forget_vm(l, s, slot);
-	if (!bpf_map_lookup_elem(threads, &tid, &of_thread) && of_thread == slot)
-		bpf_map_delete_elem(threads, &tid);
-	s->vcpu = 0;
-	s->ended_ns = now;
-}
-
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 {
 	return &l->optional[ES_OPTIONAL_MMU].measured.mmu;
@@ -593,23 +495,7 @@ void es_loader_optional_explain(const struct es_loader *l, enum es_optional_id i
 			 *absent ? "; this KVM has no " : "", absent);
 }
 
-void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n)
-{
-	uint64_t args[ES_THREAD_READS];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
-
-	while ((l->latency || l->optional[ES_OPTIONAL_MMU].programs) && n) {
-		size_t now = n < ES_THREAD_READS ? n : ES_THREAD_READS;
-
-		for (size_t i = 0; i < ES_THREAD_READS; i++)
-			args[i] = i < now ? (uint64_t)slots[i] + 1 : 0;
-		bpf_prog_test_run_opts(bpf_program__fd(l->life->progs.read_threads), &opts);
-		slots += now;
-		n -= now;
-	}
-}
-
-uint64_t es_loader_mmu_strays(const struct es_loader *l)
+static uint64_t mmu_strays(const struct es_loader *l)
 {
 	uint64_t sum = 0, v;
 
@@ -620,53 +506,30 @@ uint64_t es_loader_mmu_strays(const struct es_loader *l)
 	return sum;
 }
 
-int es_loader_slot_free(struct es_loader *l, uint32_t slot)
+uint64_t es_loader_health_count(const struct es_loader *l, uint32_t which)
 {
-	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
-	if (bpf_map_update_elem(bpf_map__fd(l->life->maps.free_slots), NULL, &slot, BPF_ANY))
-		return -errno;
-	return 0;
-}
-
-void es_loader_forget_threads(struct es_loader *l)
-{
-	uint64_t moves = es_loader_health(l, ES_HEALTH_THREAD_MOVES);
-
-	if (moves == l->thread_moves)
-		return;
-	/* If some are left, look again the next time. */
-	l->thread_moves = es_threads_forget(bpf_map__fd(l->life->maps.threads)) ? ES_NONE : moves;
-}
-
-int es_loader_events_fd(const struct es_loader *l)
-{
-	return ring_buffer__epoll_fd(l->ring);
-}
-
-int es_loader_events_drain(struct es_loader *l, es_announced_fn *announced, void *ctx)
-{
-	l->announced = announced;
-	l->announced_ctx = ctx;
-	return ring_buffer__consume(l->ring);
-}
-
-uint64_t es_loader_health(const struct es_loader *l, enum es_health which)
-{
-	uint32_t key = which;
 	uint64_t v;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(l->life->maps.health), &key, &v))
+	if (bpf_map_lookup_elem(bpf_map__fd(l->life->maps.health), &which, &v))
 		return ES_NONE;
 	return v;
 }
 
-uint64_t es_loader_missed(struct es_loader *l)
+static uint64_t missed(const struct es_loader *l)
 {
 	uint64_t sum = l->missed_before + program_missed(l->life->progs.vcpu_destroy);
 
 	for (size_t i = 0; i < OBJECTS; i++)
 		sum += object_missed(object(l, i));
 	return sum;
+}
+
+void es_loader_health(const struct es_loader *l, struct es_loader_health *out)
+{
+	for (uint32_t i = 0; i < ES_HEALTH_MAX; i++)
+		out->counts[i] = es_loader_health_count(l, i);
+	out->missed = missed(l);
+	out->mmu_strays = mmu_strays(l);
 }
 
 void es_loader_counts(const struct es_loader *l, struct es_cost_counts *out)

@@ -54,8 +54,6 @@ bool es_loader_optional_attached(const struct es_loader *l, enum es_optional_id 
 void es_loader_optional_explain(const struct es_loader *l, enum es_optional_id id, char *buf, size_t size);
 /* Has the slots' pf[] read anew from KVM, and look_* from their threads. Any number of slots. */
 void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n);
-/* MMU events that belong to no VM known. */
-uint64_t es_loader_mmu_strays(const struct es_loader *l);
 /* Take the exit programs off KVM. Open intervals of living vCPUs are closed with the present time. */
 void es_loader_detach_exits(struct es_loader *l);
 bool es_loader_attached(const struct es_loader *l);
@@ -69,6 +67,13 @@ bool es_loader_waits(const struct es_loader *l);
 
 /* The slots, mapped; n of them. */
 struct es_slot *es_loader_slots(const struct es_loader *l, unsigned int *n);
+/*
+ * An fd of them, the caller's. Who maps them to be read only must give it up afterwards: the kernel maps nothing from an
+ * fd that can only be read (bpf_map_mmap() wants VM_SHARED). Negative errno.
+ */
+int es_loader_slots_fd(const struct es_loader *l);
+/* Marks a slot in that state: its programs announce what it does next. False: it is in another one by now. */
+bool es_loader_park(struct es_loader *l, uint32_t slot, uint8_t state);
 /* Ends a slot whose VM is known to be gone, as the lifecycle program would have. Only where that is not attached. */
 void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now);
 /* Clears a slot whose vCPU ended and whose counts were read, and gives it back. */
@@ -79,16 +84,22 @@ int es_loader_slot_free(struct es_loader *l, uint32_t slot);
  */
 void es_loader_forget_threads(struct es_loader *l);
 
-/* epoll fd of the announcements (struct es_event): readable when a slot changed hands, not for ES_EVENT_BUSY. */
+/*
+ * An fd of the announcements (struct es_event), the caller's: readable when a slot changed hands, not for ES_EVENT_BUSY.
+ * With it nothing can be taken or changed. Negative errno.
+ */
 int es_loader_events_fd(const struct es_loader *l);
-/* Takes them all away and tells announced of each, oldest first; >= 0: how many. */
+/* Takes the oldest max of them away; >= 0: how many. */
+int es_loader_events_take(struct es_loader *l, struct es_event *out, uint32_t max);
 typedef void es_announced_fn(void *ctx, enum es_event_type type, uint32_t slot);
-int es_loader_events_drain(struct es_loader *l, es_announced_fn *announced, void *ctx);
 
-/* The counter of abi.h's enum es_health. */
-uint64_t es_loader_health(const struct es_loader *l, enum es_health which);
-/* Runs the kernel skipped since the start, detached programs included. */
-uint64_t es_loader_missed(struct es_loader *l);
+/* What was lost, since the start. */
+struct es_loader_health {
+	uint64_t counts[ES_HEALTH_MAX]; /* by enum es_health */
+	uint64_t missed;		/* runs the kernel skipped, of detached programs too */
+	uint64_t mmu_strays;		/* MMU events that belong to no VM known */
+};
+void es_loader_health(const struct es_loader *l, struct es_loader_health *out);
 /* What the programs have run since they were loaded while the kernel's statistics were on, detached ones included. */
 void es_loader_counts(const struct es_loader *l, struct es_cost_counts *out);
 /* Appends the programs to st->programs, and fills map_bytes. */

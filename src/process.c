@@ -6,10 +6,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include <exitstat/snapshot.h>
 #include <exitstat/util.h>
 
 #define NS_PER_S    1000000000ull
+#define NS_PER_US   1000ull
 #define INIT_PID_NS "pid:[4026531836]" /* PROC_PID_INIT_INO, since Linux 3.8 */
 #define STAT_MAX    1024	       /* the fields up to the start time, the name at its longest included */
 
@@ -103,4 +106,24 @@ bool es_process_younger(int dir, uint64_t monotonic_ns)
 	struct es_process_stat stat;
 
 	return !es_process_read_stat(dir, &stat) && stat.start_ns > monotonic_ns;
+}
+
+uint64_t es_process_own_rss(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long pages;
+
+	if (!f || fscanf(f, "%*u %lu", &pages) != 1)
+		return ES_NONE;
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t es_process_own_cpu(void)
+{
+	struct rusage ru;
+
+	if (getrusage(RUSAGE_SELF, &ru) < 0)
+		return ES_NONE;
+	return (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * NS_PER_S +
+	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * NS_PER_US;
 }

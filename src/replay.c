@@ -12,7 +12,6 @@
 struct replay {
 	struct es_source src;
 	struct es_recording *rec;
-	char path[256];
 	unsigned int n, looks; /* snapshots given; in the file */
 	bool latency, cut;     /* cut: its last line is not whole */
 	struct es_snapshot *last;
@@ -71,7 +70,8 @@ static void replay_status(struct es_source *src, struct es_status *st)
 	st->short_cells = st->ring_full = st->map_bytes = ES_NONE;
 	snprintf(f->name, sizeof(f->name), "replay");
 	f->on = true;
-	snprintf(f->detail, sizeof(f->detail), "snapshot %u of %u of %.64s", rp->n, rp->looks, rp->path);
+	snprintf(f->detail, sizeof(f->detail), "snapshot %u of %u of %.64s", rp->n, rp->looks,
+		 es_recording_name(rp->rec));
 }
 
 static int replay_refuse(struct es_source *src, char *err, size_t size)
@@ -105,15 +105,14 @@ int es_replay_new(const struct es_source_options *o, struct es_source **out, cha
 	int r;
 
 	if (!rp) {
+		es_recording_close(o->recording);
 		snprintf(err, size, "out of memory");
 		return -ENOMEM;
 	}
 	rp->src.ops = &replay_ops;
 	rp->latency = o->latency;
-	snprintf(rp->path, sizeof(rp->path), "%s", o->replay);
-	r = es_recording_open(o->replay, true, &rp->rec, why);
-	if (!r)
-		r = check(rp, why);
+	rp->rec = o->recording;
+	r = check(rp, why);
 	if (r < 0) {
 		snprintf(err, size, "%s", why);
 		replay_free(&rp->src);

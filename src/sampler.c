@@ -20,21 +20,27 @@ static int alloc_members(struct es_sampler *sp)
 	sp->owner = calloc(sp->n_slots, sizeof(*sp->owner));
 	sp->active = calloc(sp->n_slots, sizeof(*sp->active));
 	sp->pending = calloc(sp->n_slots, sizeof(*sp->pending));
+	sp->park.slots = calloc(sp->n_slots, sizeof(*sp->park.slots));
+	sp->park.states = calloc(sp->n_slots, sizeof(*sp->park.states));
+	sp->park.parked = calloc(sp->n_slots, sizeof(*sp->park.parked));
 	sp->happened = calloc((size_t)sp->n_slots * 2, sizeof(*sp->happened));
 	sp->by_kvm = calloc(n, sizeof(struct vm *));
 	sp->look = malloc(sizeof(*sp->look));
-	return sp->owner && sp->active && sp->pending && sp->happened && sp->by_kvm && sp->look ? 0 : -ENOMEM;
+	return sp->owner && sp->active && sp->pending && sp->park.slots && sp->park.states &&
+			       sp->park.parked && sp->happened && sp->by_kvm && sp->look
+		       ? 0
+		       : -ENOMEM;
 }
 
-struct es_sampler *es_sampler_new(struct es_loader *loader, const char *proc)
+struct es_sampler *es_sampler_new(struct es_keeper *keeper, const char *proc)
 {
 	struct es_sampler *sp = calloc(1, sizeof(*sp));
 
 	if (!sp)
 		return NULL;
-	sp->loader = loader;
+	sp->keeper = keeper;
 	sp->proc = proc;
-	sp->slots = es_loader_slots(loader, &sp->n_slots);
+	sp->slots = es_keeper_slots(keeper, &sp->n_slots);
 	if (alloc_members(sp)) {
 		es_sampler_free(sp);
 		return NULL;
@@ -52,6 +58,9 @@ void es_sampler_free(struct es_sampler *sp)
 	free(sp->owner);
 	free(sp->active);
 	free(sp->pending);
+	free(sp->park.slots);
+	free(sp->park.states);
+	free(sp->park.parked);
 	free(sp->happened);
 	free(sp->by_kvm);
 	free(sp->look);
@@ -125,7 +134,7 @@ static int read_active(struct es_sampler *sp, uint64_t now)
 {
 	int r = 0;
 
-	es_loader_read_threads(sp->loader, sp->active, sp->n_active);
+	es_keeper_read_threads(sp->keeper, sp->active, sp->n_active);
 	sp->visited = sp->n_active;
 	for (size_t i = 0; !r && i < sp->n_active; i++) {
 		struct vm *vm = sp->owner[sp->active[i]].vm;
@@ -153,7 +162,7 @@ static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 
 		if (v->slot == NO_SLOT || (v->place == NO_PLACE && !es_sampler_moved(sp, v)))
 			continue; /* gone, or parked and not woken */
-		es_loader_read_threads(sp->loader, &v->slot, 1);
+		es_keeper_read_threads(sp->keeper, &v->slot, 1);
 		if (vm->silent || es_sampler_moved(sp, v))
 			v->settled = v->parking = false;
 		r = es_sampler_take(sp, vm, v, false, now);

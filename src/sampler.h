@@ -7,12 +7,12 @@
 #include <exitstat/kvm_host.h>
 #include <exitstat/snapshot.h>
 
-#include "loader.h"
+#include "keeper.h"
 
 struct es_sampler;
 
 /* proc: "/proc"; NULL: its processes are not those that the kernel means. NULL when out of memory. */
-struct es_sampler *es_sampler_new(struct es_loader *loader, const char *proc);
+struct es_sampler *es_sampler_new(struct es_keeper *keeper, const char *proc);
 void es_sampler_free(struct es_sampler *sp);
 /*
  * Reads the slots of vCPUs that did something since the last call; a vCPU at rest costs nothing. VMs seen for the first time
@@ -30,7 +30,7 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
  */
 int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool per_vcpu,
 		    struct es_snapshot **out);
-/* When es_loader_events_fd() is readable: takes the announcements. Did a vCPU come or go since the last sample? */
+/* When es_keeper_events_fd() is readable: takes the announcements. Did a vCPU come or go since the last sample? */
 bool es_sampler_listen(struct es_sampler *sp);
 /*
  * Between two samples: takes in vCPUs that came and went since the last one. Nothing is

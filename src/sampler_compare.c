@@ -51,7 +51,7 @@ static bool in_flight(const struct es_sampler *sp, const struct vcpu *v, const s
 
 	if (state != ES_STATE_KERNEL && state != ES_STATE_IDLE)
 		return false;
-	if (es_loader_latency(sp->loader) && now > s->since_ns + SETTLED_NS)
+	if (es_keeper_latency(sp->keeper) && now > s->since_ns + SETTLED_NS)
 		return false;
 	return v->seq != s->seq || now < v->seq_ns + SETTLED_NS;
 }

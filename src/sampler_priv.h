@@ -76,14 +76,20 @@ struct look {
 };
 
 struct es_sampler {
-	struct es_loader *loader;
+	struct es_keeper *keeper;
 	const char *proc;
-	struct es_slot *slots;
+	const struct es_slot *slots;
 	unsigned int n_slots, slots_used;
 	struct owner *owner;	  /* by slot */
 	uint32_t *active;	  /* slots that a sample looks at */
 	size_t n_active, visited; /* visited: by the last sample */
-	uint32_t *pending;	  /* slots of which something was announced */
+	/* At the end of a sample: of those, the ones to be parked. */
+	struct {
+		uint32_t *slots;
+		uint8_t *states;
+		bool *parked;
+	} park;
+	uint32_t *pending; /* slots of which something was announced */
 	size_t n_pending;
 	struct happened *happened; /* scratch, two a slot */
 	struct look *look;	   /* scratch */

@@ -75,7 +75,7 @@ static bool replace(uint64_t *sum, const uint64_t *was, const uint64_t *is, size
 static void set_page_faults(const struct es_sampler *sp, struct es_counts *c, uint64_t was, uint64_t is)
 {
 	struct es_reason *r = es_counts_reason(c, VMX_EXCEPTION_NMI);
-	bool seen = es_loader_latency(sp->loader) && es_loader_typed(sp->loader);
+	bool seen = es_keeper_latency(sp->keeper) && es_keeper_typed(sp->keeper);
 
 	if (r)
 		r->flags[ES_FLAG_PAGE_FAULT] =
@@ -84,8 +84,8 @@ static void set_page_faults(const struct es_sampler *sp, struct es_counts *c, ui
 
 static struct es_cells_measured measured(const struct es_sampler *sp)
 {
-	return (struct es_cells_measured){ .latency = es_loader_latency(sp->loader),
-					   .flags = es_loader_flags(sp->loader) };
+	return (struct es_cells_measured){ .latency = es_keeper_latency(sp->keeper),
+					   .flags = es_keeper_flags(sp->keeper) };
 }
 
 static int take_cell(struct es_sampler *sp, struct vm *vm, struct vcpu *v, unsigned int i,
@@ -148,7 +148,7 @@ static bool take_time(struct es_sampler *sp, struct vm *vm, struct vcpu *v, uint
 	uint64_t seen = vm->seen_ns > sp->sampled_ns ? vm->seen_ns : sp->sampled_ns;
 	struct es_time before;
 
-	if (!es_loader_latency(sp->loader) || v->counts.exits_unknown)
+	if (!es_keeper_latency(sp->keeper) || v->counts.exits_unknown)
 		return false;
 	es_counts_advance(&vm->counts, now);
 	es_counts_advance(&v->counts, vm->counts.open.as_of_ns);
@@ -170,7 +170,7 @@ static bool take_mmu(struct es_sampler *sp, struct vm *vm, struct vcpu *v)
 	bool any;
 
 	memcpy(cr, v->counts.cr, sizeof(cr));
-	es_sampler_take_mmu(&v->counts, &sp->look->slot, &v->cells, vm->paging, es_loader_mmu(sp->loader));
+	es_sampler_take_mmu(&v->counts, &sp->look->slot, &v->cells, vm->paging, es_keeper_mmu(sp->keeper));
 	any = replace(ES_U64S(vm->counts.mmu), ES_U64S(mmu), ES_U64S(v->counts.mmu), ES_N_U64S(mmu));
 	any |= replace(ES_U64S(vm->counts.cr), ES_U64S(cr), ES_U64S(v->counts.cr), ES_N_U64S(cr));
 	vm->nested |= es_mmu_nested(&v->counts.mmu);

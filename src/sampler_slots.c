@@ -84,9 +84,13 @@ static void scan_slot(struct es_sampler *sp, uint32_t slot)
 
 static bool must_scan(struct es_sampler *sp, uint64_t now)
 {
-	uint64_t ring_full = es_loader_health(sp->loader, ES_HEALTH_RING_FULL);
-	uint64_t epoch = es_loader_epoch(sp->loader);
-	bool must = ring_full != sp->ring_full || epoch != sp->epoch || now - sp->scanned_ns >= SCAN_NS;
+	uint64_t epoch = es_keeper_epoch(sp->keeper), ring_full;
+	struct es_loader_health health;
+	bool must;
+
+	es_keeper_health(sp->keeper, &health);
+	ring_full = health.counts[ES_HEALTH_RING_FULL];
+	must = ring_full != sp->ring_full || epoch != sp->epoch || now - sp->scanned_ns >= SCAN_NS;
 
 	sp->ring_full = ring_full;
 	sp->epoch = epoch;
@@ -97,12 +101,12 @@ static bool must_scan(struct es_sampler *sp, uint64_t now)
 static void forget_threads(struct es_sampler *sp)
 {
 	if (sp->proc)
-		es_loader_forget_threads(sp->loader);
+		es_keeper_forget_threads(sp->keeper);
 }
 
 void es_sampler_hear(struct es_sampler *sp, uint64_t now)
 {
-	es_loader_events_drain(sp->loader, on_announced, sp);
+	es_keeper_events_drain(sp->keeper, on_announced, sp);
 	/* Afterwards: what could not be announced before something that was is then known, too. */
 	if (must_scan(sp, now)) {
 		for (uint32_t i = 0; i < sp->n_slots; i++)
@@ -145,7 +149,7 @@ static bool process_is_gone(const struct es_sampler *sp, const struct vm *vm, si
  */
 static void end_orphans(struct es_sampler *sp, uint64_t now)
 {
-	if (es_loader_life_attached(sp->loader))
+	if (es_keeper_life_attached(sp->keeper))
 		return;
 	for (size_t i = 0; i < sp->n_vms; i++) {
 		const struct vm *vm = sp->vms[i];
@@ -158,7 +162,7 @@ static void end_orphans(struct es_sampler *sp, uint64_t now)
 			if (slot == NO_SLOT)
 				continue;
 			if (!sp->slots[slot].ended_ns)
-				es_loader_slot_end(sp->loader, slot, now);
+				es_keeper_slot_end(sp->keeper, slot, now);
 			suspect(sp, slot);
 		}
 	}
@@ -260,7 +264,7 @@ static struct vm *new_vm(struct es_sampler *sp, uint32_t slot, const struct es_k
 	vm->ended_ns = ES_NONE;
 	vm->paging = es_kvm_host_paging(host);
 	vm->silent = host->pvm && !host->vendor;
-	vm->no_waits = !es_loader_waits(sp->loader);
+	vm->no_waits = !es_keeper_waits(sp->keeper);
 	vm->next = *bucket_of(sp, vm->kvm);
 	*bucket_of(sp, vm->kvm) = vm;
 	sp->vms[sp->n_vms++] = vm;
@@ -326,7 +330,7 @@ static int slot_ended(struct es_sampler *sp, uint32_t slot)
 	sp->owner[slot].vm = NULL;
 	sp->owner[slot].vcpu = NULL;
 	sp->slots_used--;
-	return es_loader_slot_free(sp->loader, slot);
+	return es_keeper_slot_free(sp->keeper, slot);
 }
 
 static int by_time(const void *a, const void *b)

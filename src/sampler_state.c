@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Is a VM paused, is a vCPU at rest? */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include <exitstat/process.h>
@@ -15,18 +14,15 @@
 #define ASK_AT_ONCE 16 /* paused VMs that a sample asks whether they still are */
 
 /* In another system call than KVM_RUN. */
-static bool in_other_call(int dir)
+static bool in_other_call(const struct es_sampler *sp, const struct vcpu *v)
 {
-	_cleanup_close_ int fd = openat(dir, "syscall", O_RDONLY | O_CLOEXEC);
 	unsigned long long call_fd, request;
 	char buf[256];
-	ssize_t n;
 	long nr;
+	int r = es_keeper_thread_call(sp->keeper, v->slot, buf, sizeof(buf));
 
-	n = fd < 0 ? -errno : read(fd, buf, sizeof(buf) - 1);
-	if (n < 0)
-		return es_process_gone(fd < 0 ? (int)n : -errno);
-	buf[n] = '\0';
+	if (r < 0)
+		return es_process_gone(r);
 	if (sscanf(buf, "%ld %llx %llx", &nr, &call_fd, &request) < 1)
 		return false; /* "running" */
 	return nr != NR_IOCTL || request != NR_KVM_RUN;
@@ -36,9 +32,9 @@ static bool in_other_call(int dir)
  * Is the thread outside KVM_RUN for good: stopped, gone, or waiting in another system call? A VM outlives its process
  * where another one has its file descriptors, but runs no more: KVM lets only its own process run it.
  */
-static bool thread_waits(const char *proc, const struct vcpu *v)
+static bool thread_waits(const struct es_sampler *sp, const struct vcpu *v)
 {
-	_cleanup_close_ int dir = es_process_open_thread(proc, v->pid, v->tid);
+	_cleanup_close_ int dir = es_process_open_thread(sp->proc, v->pid, v->tid);
 	struct es_process_stat stat;
 	int r;
 
@@ -52,7 +48,7 @@ static bool thread_waits(const char *proc, const struct vcpu *v)
 		return true;
 	if (!r && (stat.state == 'T' || stat.state == 't'))
 		return true;
-	return in_other_call(dir);
+	return in_other_call(sp, v);
 }
 
 /*
@@ -73,7 +69,7 @@ static bool is_paused(const struct es_sampler *sp, const struct vm *vm, uint64_t
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
 		const struct vcpu *v = vm->vcpus[i];
 
-		if (v->slot != NO_SLOT && !thread_waits(sp->proc, v))
+		if (v->slot != NO_SLOT && !thread_waits(sp, v))
 			return false;
 	}
 	return true;
@@ -131,20 +127,7 @@ static bool may_rest(const struct es_sampler *sp, const struct vm *vm, const str
 	if (v->state == ES_STATE_VMM && !v->asleep)
 		return vm->state == ES_VM_PAUSED || vm->n_vmm < vm->n_alive;
 	return v->asleep || v->state == ES_STATE_IDLE || v->state == ES_STATE_NEW ||
-	       !es_loader_latency(sp->loader);
-}
-
-/* A program that is just writing the state may undo this: it shows in seq by the next sample. */
-static bool mark(struct es_slot *s, const struct vcpu *v)
-{
-	uint8_t state = __atomic_load_n(&s->state, __ATOMIC_RELAXED);
-
-	if ((state & ES_STATE_MASK) != v->state ||
-	    !__atomic_compare_exchange_n(&s->state, &state, state | ES_STATE_PARKED, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED))
-		return false;
-	__atomic_store_n(&s->parked_others, 1, __ATOMIC_SEQ_CST);
-	return true;
+	       !es_keeper_latency(sp->keeper);
 }
 
 static bool is_marked(const struct es_slot *s)
@@ -155,18 +138,24 @@ static bool is_marked(const struct es_slot *s)
 
 void es_sampler_park(struct es_sampler *sp)
 {
+	size_t n = 0;
+
 	for (size_t i = sp->n_active; i-- > 0;) {
 		uint32_t slot = sp->active[i];
 		struct vcpu *v = sp->owner[slot].vcpu;
-		struct es_slot *s = &sp->slots[slot];
 		bool was_parking = v->parking;
 
 		v->parking = false;
 		if (!may_rest(sp, sp->owner[slot].vm, v))
 			continue;
-		if (was_parking && is_marked(s))
+		if (was_parking && is_marked(&sp->slots[slot])) {
 			es_sampler_deactivate(sp, v);
-		else
-			v->parking = mark(s, v);
+			continue;
+		}
+		sp->park.slots[n] = slot;
+		sp->park.states[n++] = v->state;
 	}
+	es_keeper_park(sp->keeper, sp->park.slots, sp->park.states, n, sp->park.parked);
+	for (size_t i = 0; i < n; i++)
+		sp->owner[sp->park.slots[i]].vcpu->parking = sp->park.parked[i];
 }

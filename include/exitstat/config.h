@@ -20,6 +20,7 @@ struct es_config {
 	char replay[PATH_MAX]; /* "": no recording */
 	char file[PATH_MAX];
 	char group[64]; /* name or number */
+	char user[64];	/* likewise */
 	uint64_t interval_ns;
 	uint64_t ended_keep_ns;
 	uint64_t slots;

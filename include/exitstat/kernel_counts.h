@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The exit counters of a patched KVM: its debugfs files as numbers, and what they say
- * about ours. Everything but the functions that take sys is pure.
+ * about ours. Everything but the functions that take a path is pure.
  */
 #ifndef EXITSTAT_KERNEL_COUNTS_H
 #define EXITSTAT_KERNEL_COUNTS_H
@@ -35,24 +35,24 @@ int es_kernel_parse(const char *text, size_t len, struct es_kernel_counts *out);
 
 /* Is this a folder that KVM names, "PID-FD"? Nothing else may become part of a path. */
 bool es_kernel_folder_valid(const char *folder);
-/* Reads a VM's file. 0 or negative errno; -ENOENT: no such VM, or no such file; -EBADMSG as above. */
-int es_kernel_read(const char *sys, const char *folder, struct es_kernel_counts *out);
+/* Reads a VM's file. kvm: "/sys/kernel/debug/kvm", or another path to it. 0 or negative errno; -ENOENT: no such VM, or no such file; -EBADMSG as above. */
+int es_kernel_read(const char *kvm, const char *folder, struct es_kernel_counts *out);
 /* The folder's inode: the same name again is another VM. 0: there is none. */
-uint64_t es_kernel_inode(const char *sys, const char *folder);
+uint64_t es_kernel_inode(const char *kvm, const char *folder);
 
 /*
  * Is KVM patched, as far as can be told with no VM at hand? Its module parameter exit_cpuid tells, readable
  * for everybody. sys: "/sys".
  */
 bool es_kernel_patched(const char *sys);
-/* Can the folders be read? 0, or negative errno with the remedy in why. */
+/* Can the folders be read (only root can, where the host left it at that)? 0, or negative errno with the remedy in why. */
 int es_kernel_reachable(const char *sys, char *why, size_t size);
 
 /* --- VMs that were there at a moment --- */
 
 struct es_kernel_seen { struct es_kernel_folder *folders; size_t n; bool known; };
 /* Takes the folders there are now; known is false if that cannot be done. */
-void es_kernel_seen_take(struct es_kernel_seen *seen, const char *sys);
+void es_kernel_seen_take(struct es_kernel_seen *seen, const char *kvm);
 void es_kernel_seen_clear(struct es_kernel_seen *seen);
 bool es_kernel_seen_has(const struct es_kernel_seen *seen, const char *folder, uint64_t inode);
 

@@ -35,4 +35,8 @@ int es_process_read_stat(int dir, struct es_process_stat *out);
  */
 bool es_process_younger(int dir, uint64_t monotonic_ns);
 
+/* Of the calling process: memory in bytes, CPU time in ns. ES_NONE: not known. */
+uint64_t es_process_own_rss(void);
+uint64_t es_process_own_cpu(void);
+
 #endif

@@ -12,6 +12,8 @@
 #include <exitstat/snapshot.h>
 #include <exitstat/status.h>
 
+struct es_keeper;
+struct es_recording;
 struct es_source;
 
 struct es_source_ops {
@@ -22,7 +24,7 @@ struct es_source_ops {
 	 * a sample can tell.
 	 */
 	int (*look)(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out);
-	/* Fills what the source knows; the daemon fills the rest. */
+	/* Fills what the source knows, cpu_ns and rss_bytes of a process of its own; the daemon adds the rest. */
 	void (*status)(struct es_source *src, struct es_status *st);
 	/*
 	 * Compares a patched KVM's own counters with the source's, of all VMs or of those of uid.
@@ -60,9 +62,9 @@ struct es_source {
 struct es_source_options {
 	unsigned int slots;	/* vCPUs at most */
 	bool latency;		/* false: counts only */
-	int mmu;		/* enum es_mmu_mode, of config.h */
 	const char *sys, *proc;	/* "/sys", "/proc" */
-	const char *replay;	/* recording, or NULL */
+	struct es_keeper *keeper;	/* who has the programs */
+	struct es_recording *recording;	/* to be replayed instead, or NULL; the source's from here on */
 };
 
 /*

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The programs run at a rate, on the maps of a daemon that is there ($daemon_pid, $EXITSTAT_SOCKET), clients beside it, and
+# The programs run at a rate, on the maps of a daemon that is there ($daemon_pid, whose child has the maps, $EXITSTAT_SOCKET), clients beside it, and
 # afterwards each count of each vCPU. After lab/lib.sh, whose TAP it prints.
 
 rate_dir=
@@ -9,7 +9,7 @@ rate_run()
 {
 	rate_dir=$(mktemp -d)
 	mkfifo "$rate_dir/stdin"
-	build/bench/rate build/bench/rate.bpf.o "$daemon_pid" "$@" <"$rate_dir/stdin" >"$rate_dir/wrote" 2>"$rate_dir/err" &
+	build/bench/rate build/bench/rate.bpf.o "$(pgrep -P "$daemon_pid")" "$@" <"$rate_dir/stdin" >"$rate_dir/wrote" 2>"$rate_dir/err" &
 	rate_pid=$!
 	exec 7>"$rate_dir/stdin"
 	while kill -0 $rate_pid 2>/dev/null && [ ! -s "$rate_dir/wrote" ]; do

@@ -6,6 +6,7 @@
  */
 #include "../../src/loader.c"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -125,32 +126,27 @@ bool __wrap_es_loader_life_attached(const struct es_loader *l)
 int __wrap_es_loader_events_fd(const struct es_loader *l)
 {
 	(void)l;
-	return sim.ring->event_fd;
+	return fcntl(sim.ring->event_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-int __wrap_es_loader_events_drain(struct es_loader *l, es_announced_fn *announced, void *ctx)
+int __wrap_es_loader_events_take(struct es_loader *l, struct es_event *out, uint32_t max)
 {
-	uint32_t head = __atomic_load_n(&sim.ring->head, __ATOMIC_ACQUIRE), tail = sim.ring->tail,
-		 n = head - tail;
+	uint32_t head = __atomic_load_n(&sim.ring->head, __ATOMIC_ACQUIRE), tail = sim.ring->tail, n = 0;
 	uint64_t rung;
 
 	(void)l;
 	if (read(sim.ring->event_fd, &rung, sizeof(rung)) < 0 && errno != EAGAIN)
 		return -errno;
-	for (; tail != head; tail++) {
-		const struct es_event *ev = &sim.ring->events[tail & sim.ring->mask];
-
-		announced(ctx, ev->type, ev->slot);
-	}
+	while (tail != head && n < max)
+		out[n++] = sim.ring->events[tail++ & sim.ring->mask];
 	__atomic_store_n(&sim.ring->tail, tail, __ATOMIC_RELEASE);
 	return (int)n;
 }
 
-uint64_t __wrap_es_loader_health(const struct es_loader *l, enum es_health which)
+void __wrap_es_loader_health(const struct es_loader *l, struct es_loader_health *out)
 {
-	uint64_t v = es_loader_health(l, which);
-
-	return which == ES_HEALTH_RING_FULL ? v + __atomic_load_n(&sim.ring->full, __ATOMIC_RELAXED) : v;
+	es_loader_health(l, out);
+	out->counts[ES_HEALTH_RING_FULL] += __atomic_load_n(&sim.ring->full, __ATOMIC_RELAXED);
 }
 
 void __real_es_kvm_host_read(const char *sys, const char *proc, struct es_kvm_host *out);

@@ -175,9 +175,28 @@ as_nobody() {
 	snapshot '' | jq -e '.parameters.snapshot.vms | length == 3'
 }
 
-@test "what a killed daemon left is recovered" {
+@test "a killed daemon's other process cleans up, and the next one waits for that" {
 	start
 	kill -KILL "$daemon"
+	wait "$daemon" || true
+	start
+	[ "$(grep -c 'stale socket' "$log")" = 0 ]
+	snapshot '' | jq -e '.parameters.snapshot.vms | length == 3'
+}
+
+@test "a daemon whose other process is killed ends, and says so" {
+	start
+	kill -KILL "$(pgrep -P "$daemon")"
+	status=0
+	wait "$daemon" || status=$?
+	[ "$status" = 1 ]
+	grep -q "privileged process was ended by signal 9" "$log"
+}
+
+@test "what a killed daemon left is recovered" {
+	start
+	kill -STOP "$daemon"
+	kill -KILL "$(pgrep -P "$daemon")" "$daemon"
 	wait "$daemon" || true
 	[[ -S "$socket" && -e "$socket.lock" ]]
 	start
@@ -237,6 +256,7 @@ as_nobody() {
 	"$client" "$dir/notify" told >"$dir/told" 3>&- &
 	pids+=($!)
 	until [ -S "$dir/notify" ]; do sleep 0.05; done
+	chmod 777 "$dir/notify" # as systemd's is
 	NOTIFY_SOCKET=$dir/notify WATCHDOG_USEC=200000 start
 	kill -HUP "$daemon"
 	wait_for 'settings read again'

@@ -22,6 +22,9 @@ daemon_start()
 	}
 }
 
+# The daemon's other process, which has the privileges and the maps.
+keeper_pid() { pgrep -P "$daemon_pid"; }
+
 daemon_answers() { exitstat status --no-cost >/dev/null 2>&1; }
 
 daemon_stop()
@@ -119,7 +122,7 @@ nothing_left()
 # "ID NAME" of those maps, of this daemon's.
 tables()
 {
-	bpftool -j map show | jq -r --argjson ids "[$(awk '/^map_id/ { print $2 }' "/proc/$daemon_pid/fdinfo/"* | paste -sd,)]" '.[] |
+	bpftool -j map show | jq -r --argjson ids "[$(awk '/^map_id/ { print $2 }' "/proc/$(keeper_pid)/fdinfo/"* | paste -sd,)]" '.[] |
 		select((.id | IN($ids[])) and (.name | IN("vcpus", "threads", "vms", "processes"))) | "\(.id) \(.name)"' | sort -u
 }
 

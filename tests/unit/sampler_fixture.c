@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "sampler_fixture.h"
 
-struct es_loader loader;
+struct es_keeper loader;
 struct es_sampler *sampler;
 bool per_vcpu;
 const struct es_kvm_host host = { .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
@@ -56,7 +56,7 @@ struct es_snapshot *sample(void)
 int setup(void **state)
 {
 	(void)state;
-	if (fake_loader_init(&loader, SLOTS))
+	if (fake_keeper_init(&loader, SLOTS))
 		return -1;
 	per_vcpu = true;
 	sampler = es_sampler_new(&loader, "/proc");
@@ -67,7 +67,7 @@ int teardown(void **state)
 {
 	(void)state;
 	es_sampler_free(sampler);
-	fake_loader_clear(&loader);
+	fake_keeper_clear(&loader);
 	return 0;
 }
 

@@ -18,13 +18,13 @@
 #include <exitstat/util.h>
 
 #include "../../src/sampler.h"
-#include "fake_loader.h"
+#include "fake_keeper.h"
 
 #define SLOTS 8
 #define CPUID 0x72 /* SVM */
 #define SEC   1000000000ull
 
-extern struct es_loader loader;
+extern struct es_keeper loader;
 extern struct es_sampler *sampler;
 extern bool per_vcpu;
 extern const struct es_kvm_host host; /* AMD, nested paging */

@@ -19,14 +19,14 @@
 #include <exitstat/util.h>
 
 #include "../../src/daemon_kernel.h"
-#include "fake_loader.h"
+#include "fake_keeper.h"
 
 #define SLOTS 1000
 #define CPUID 0x72
 #define IOIO  0x7b
 #define SEC   1000000000ull
 
-static struct es_loader loader;
+static struct es_keeper loader;
 static struct es_sampler *sampler;
 static struct es_kernel_compare *kc;
 static struct es_kvm_host host;
@@ -100,10 +100,11 @@ static int setup(void **state)
 		mkdir(path, 0755);
 	}
 	host = (struct es_kvm_host){ .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
-	if (fake_loader_init(&loader, SLOTS))
+	if (fake_keeper_init(&loader, SLOTS))
 		return -1;
+	loader.sys = sys;
 	sampler = es_sampler_new(&loader, "/proc");
-	kc = es_kernel_compare_new(sys);
+	kc = es_kernel_compare_new(sys, &loader);
 	es_kernel_compare_attached(kc);
 	return sampler && kc ? 0 : -1;
 }
@@ -115,7 +116,7 @@ static int teardown(void **state)
 	(void)state;
 	es_kernel_compare_free(kc);
 	es_sampler_free(sampler);
-	fake_loader_clear(&loader);
+	fake_keeper_clear(&loader);
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", sys);
 	return system(cmd);
 }

@@ -172,6 +172,14 @@ static void folders(void **state)
 	assert_false(es_kernel_folder_valid("123456789-1234567890"));
 }
 
+static const char *kvm(void)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/kernel/debug/kvm", sys);
+	return path;
+}
+
 static void files(void **state)
 {
 	char text[ES_KERNEL_TEXT_MAX + 100];
@@ -184,14 +192,14 @@ static void files(void **state)
 	memset(text, '0', sizeof(text));
 	memcpy(text, "0x", 2);
 	put("kernel/debug/kvm/10-7/exit_stats", text, sizeof(text));
-	assert_int_equal(es_kernel_read(sys, "10-4", &c), 0);
+	assert_int_equal(es_kernel_read(kvm(), "10-4", &c), 0);
 	assert_int_equal(c.n[CPUID], 5);
-	assert_int_equal(es_kernel_read(sys, "10-5", &c), -ENOENT);
-	assert_int_equal(es_kernel_read(sys, "10-9", &c), -ENOENT);
-	assert_int_equal(es_kernel_read(sys, "10-6", &c), -EBADMSG);
-	assert_int_equal(es_kernel_read(sys, "10-7", &c), -EBADMSG);
-	assert_int_equal(es_kernel_read(sys, "../kvm/10-4", &c), -ENOENT);
-	assert_int_equal(es_kernel_read(sys, "", &c), -ENOENT);
+	assert_int_equal(es_kernel_read(kvm(), "10-5", &c), -ENOENT);
+	assert_int_equal(es_kernel_read(kvm(), "10-9", &c), -ENOENT);
+	assert_int_equal(es_kernel_read(kvm(), "10-6", &c), -EBADMSG);
+	assert_int_equal(es_kernel_read(kvm(), "10-7", &c), -EBADMSG);
+	assert_int_equal(es_kernel_read(kvm(), "../kvm/10-4", &c), -ENOENT);
+	assert_int_equal(es_kernel_read(kvm(), "", &c), -ENOENT);
 }
 
 static void what_hinders(void **state)
@@ -217,22 +225,22 @@ static void who_was_there(void **state)
 	uint64_t inode;
 
 	(void)state;
-	es_kernel_seen_take(&seen, sys);
+	es_kernel_seen_take(&seen, kvm());
 	assert_false(seen.known);
 	put("kernel/debug/kvm/10-4/exit_stats", "", 0);
 	put("kernel/debug/kvm/9-44/exit_stats", "", 0);
 	put("kernel/debug/kvm/exits", "", 0);
-	es_kernel_seen_take(&seen, sys);
+	es_kernel_seen_take(&seen, kvm());
 	assert_true(seen.known);
 	assert_int_equal(seen.n, 2);
-	inode = es_kernel_inode(sys, "10-4");
+	inode = es_kernel_inode(kvm(), "10-4");
 	assert_true(inode);
 	assert_true(es_kernel_seen_has(&seen, "10-4", inode));
-	assert_true(es_kernel_seen_has(&seen, "9-44", es_kernel_inode(sys, "9-44")));
+	assert_true(es_kernel_seen_has(&seen, "9-44", es_kernel_inode(kvm(), "9-44")));
 	/* The name again, but another folder: another VM. */
 	assert_false(es_kernel_seen_has(&seen, "10-4", inode + 1));
 	assert_false(es_kernel_seen_has(&seen, "10-5", inode));
-	assert_int_equal(es_kernel_inode(sys, "10-5"), 0);
+	assert_int_equal(es_kernel_inode(kvm(), "10-5"), 0);
 	es_kernel_seen_clear(&seen);
 }
 

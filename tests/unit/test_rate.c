@@ -32,7 +32,7 @@ static const uint32_t codes[CODES] = {
 	0x72, 0x7b, 0x7c, 0x60, 0x61, 0x400, 0x10, 0x81, 0x64, 0x77, 0x79, HLT
 };
 
-static struct es_loader rate_loader;
+static struct es_keeper rate_loader;
 
 /* What the writer knows, to be held against what was read. By it alone until it is done. */
 static struct writer {
@@ -433,7 +433,7 @@ static int rate_setup(void **state)
 	(void)state;
 	w.seconds = from_environment("RATE_SECONDS", 3);
 	w.rate = from_environment("RATE_EXITS", 1000000);
-	if (fake_loader_init(&rate_loader, N))
+	if (fake_keeper_init(&rate_loader, N))
 		return -1;
 	sampler = es_sampler_new(&rate_loader, "/proc");
 	reader.store = es_store_new(&o);
@@ -448,7 +448,7 @@ static int rate_teardown(void **state)
 	es_service_free(reader.service);
 	es_store_free(reader.store);
 	es_sampler_free(sampler);
-	fake_loader_clear(&rate_loader);
+	fake_keeper_clear(&rate_loader);
 	return 0;
 }
 

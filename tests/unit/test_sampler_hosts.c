@@ -86,6 +86,7 @@ static int setup_proc(void **state)
 	if (!mkdtemp(proc) || setup(state))
 		return -1;
 	es_sampler_free(sampler);
+	loader.proc = proc;
 	sampler = es_sampler_new(&loader, proc);
 	return sampler ? 0 : -1;
 }
@@ -409,8 +410,8 @@ static void day_setup(void)
 	day_ns = 1000 * SEC;
 	day.seed = 88172645463325252ull;
 	es_sampler_free(sampler);
-	fake_loader_clear(&loader);
-	assert_int_equal(fake_loader_init(&loader, DAY_SLOTS), 0);
+	fake_keeper_clear(&loader);
+	assert_int_equal(fake_keeper_init(&loader, DAY_SLOTS), 0);
 	sampler = es_sampler_new(&loader, proc);
 	day.store = es_store_new(&options);
 	for (uint32_t i = 0; i < DAY_SLOTS; i++)

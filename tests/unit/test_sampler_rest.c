@@ -239,8 +239,8 @@ static void cost_goes_with_busy_vcpus(void **state)
 {
 	(void)state;
 	es_sampler_free(sampler);
-	fake_loader_clear(&loader);
-	assert_int_equal(fake_loader_init(&loader, MANY), 0);
+	fake_keeper_clear(&loader);
+	assert_int_equal(fake_keeper_init(&loader, MANY), 0);
 	sampler = es_sampler_new(&loader, "/proc");
 	per_vcpu = false;
 	for (uint32_t i = 0; i < MANY; i++)
@@ -322,6 +322,7 @@ static void no_pause_at_once_without_times(void **state)
 	loader.latency = false;
 	make_proc();
 	es_sampler_free(sampler);
+	loader.proc = proc;
 	sampler = es_sampler_new(&loader, proc);
 	a = begin(0, 0x1000, 0, 5, CPUID, 1);
 	a->tgid = PID;
@@ -344,6 +345,7 @@ static void paused_is_told_by_proc(void **state)
 	(void)state;
 	make_proc();
 	es_sampler_free(sampler);
+	loader.proc = proc;
 	sampler = es_sampler_new(&loader, proc);
 	a = begin(0, 0x1000, 0, 5, CPUID, 1);
 	b = begin(1, 0x1000, 1, 5, CPUID, 1);
