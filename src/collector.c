@@ -31,13 +31,13 @@ struct collector {
 	unsigned int n_slots;
 	int uevent_fd;
 	sd_event_source *uevents, *events;
-	bool sees_host;		   /* the processes in proc are those that the programs tell */
-	bool detached;		   /* by request: stay off until attach */
-	enum es_attach_state told; /* at the last sample */
-	uint64_t misread;	   /* ES_HEALTH_LAYOUT as of the last attempt to attach */
-	char relocated_for[128];   /* vendor module and build the programs were relocated against */
-	char life_failure[128];	   /* why vCPUs' ends are not seen, "" if they are */
-	char failure[256];	   /* of the last attempt to attach, "" if none */
+	bool sees_host;			  /* the processes in proc are those that the programs tell */
+	bool detached;			  /* by request: stay off until attach */
+	enum es_attach_state told;	  /* at the last sample */
+	uint64_t misread;		  /* ES_HEALTH_LAYOUT as of the last attempt to attach */
+	char relocated_for[ES_BUILD_MAX]; /* vendor module and build the programs were relocated against */
+	char life_failure[128];		  /* why vCPUs' ends are not seen, "" if they are */
+	char failure[256];		  /* of the last attempt to attach, "" if none */
 };
 
 static struct collector *to_collector(struct es_source *src)
@@ -83,9 +83,8 @@ static int attach(struct collector *c, const char *build)
 	c->failure[0] = c->life_failure[0] = 0;
 	c->misread = lost(c, ES_HEALTH_LAYOUT);
 	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
-	if (!es_keeper_life_attached(c->keeper))
-		es_keeper_attach_life(c->keeper, c->life_failure, sizeof(c->life_failure));
-	r = es_keeper_attach_exits(c->keeper, c->host.isa, c->failure, sizeof(c->failure));
+	es_keeper_attach_life(c->keeper, c->life_failure, sizeof(c->life_failure));
+	r = es_keeper_attach_exits(c->keeper, c->host.isa, build, c->failure, sizeof(c->failure));
 	if (!r)
 		es_kernel_compare_attached(c->kernel);
 	c->src.aside_ns += es_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
@@ -244,6 +243,11 @@ static int sample(struct es_source *src, struct es_snapshot **out)
 	return 0;
 }
 
+static void told(struct es_source *src)
+{
+	es_sampler_release(to_collector(src)->sampler);
+}
+
 static int look(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
@@ -306,6 +310,8 @@ static void add_features(struct collector *c, struct es_status *st)
 	}
 	add_feature(st, "vcpu end", es_keeper_life_attached(c->keeper), "%s",
 		    c->life_failure[0] ? c->life_failure : "kprobe on kvm_arch_vcpu_destroy");
+	on = es_keeper_pin_explain(c->keeper, detail, sizeof(detail));
+	add_feature(st, "pinned", on, "%s", detail);
 	add_feature(st, "names", c->sees_host, "%s",
 		    c->sees_host
 			    ? "by the VMs' processes"
@@ -415,6 +421,7 @@ static void collector_free(struct es_source *src)
 
 static const struct es_source_ops collector_ops = {
 	.sample = sample,
+	.told = told,
 	.look = look,
 	.status = status,
 	.kernel = kernel,
@@ -476,6 +483,11 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 		collector_free(&c->src);
 		return r;
 	}
+	/* What a daemon before left on KVM may be just right. */
+	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", es_keeper_build(c->keeper));
+	c->misread = lost(c, ES_HEALTH_LAYOUT);
+	if (es_keeper_attached(c->keeper))
+		es_kernel_compare_attached(c->kernel);
 	/* A failure here does not end the daemon: another KVM may be loaded later. Status tells. */
 	reconcile(c);
 	*out = &c->src;

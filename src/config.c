@@ -54,6 +54,10 @@ static const struct setting settings[] = {
 	  "how long a VM that ended is still shown" },
 	{ "ended-max", "N", KIND_COUNT, LIVE, AT(ended_max), 0, 10000, "64", "how many of those at most" },
 	{ "history", "N", KIND_COUNT, LIVE, AT(history), 2, 86400, "2", "periodic samples kept in memory" },
+	{ "pin", NULL, KIND_BOOL, 0, AT(pin), 0, 0, "no",
+	  "programs and counts outlive the daemon, the next\n                     one goes on with them" },
+	{ "pin-dir", "DIR", TEXT(pin_dir), .def = "/sys/fs/bpf/exitstat", .help = "where they are then" },
+	{ "unpin", NULL, KIND_FLAG, ARGS_ONLY, AT(unpin), 0, 0, "no", "remove what --pin left, and exit" },
 	{ "replay", "FILE", TEXT(replay), .flags = ARGS_ONLY, .def = "",
 	  .help = "serve a recording instead of this host; needs no root" },
 	{ "config", "FILE", TEXT(file), .flags = ARGS_ONLY, .def = ES_CONFIG_FILE, .help = "config file" },
@@ -352,6 +356,12 @@ int es_config_load(int argc, char **argv, struct es_config *out, char err[ES_CON
 	return r;
 }
 
+/* Then the option to know of is the one that switches it off. */
+static bool is_on(const struct setting *s)
+{
+	return s->kind == KIND_BOOL && !strcmp(s->def, "yes");
+}
+
 void es_config_help(FILE *f)
 {
 	fputs("Usage: exitstatd [OPTION]...\n"
@@ -361,8 +371,8 @@ void es_config_help(FILE *f)
 		const struct setting *s = &settings[i];
 		char left[48];
 
-		snprintf(left, sizeof(left), "--%s%s%s%s", s->kind == KIND_BOOL ? "no-" : "", s->name,
-			 s->arg ? " " : "", s->arg ? s->arg : "");
+		snprintf(left, sizeof(left), "--%s%s%s%s", is_on(s) ? "no-" : "", s->name, s->arg ? " " : "",
+			 s->arg ? s->arg : "");
 		fprintf(f, "  %-18s %s", left, s->help);
 		if (s->arg && *s->def)
 			fprintf(f, " (%s)", s->def);

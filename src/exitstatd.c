@@ -21,8 +21,10 @@
 #include <exitstat/util.h>
 
 #include "daemon_cost.h"
+#include "daemon_ended.h"
 #include "daemon_privilege.h"
 #include "keeper.h"
+#include "loader_pin.h"
 
 #define NS_PER_US      1000ULL
 #define NS_PER_S       1000000000ULL
@@ -38,6 +40,7 @@ struct daemon {
 	sd_event *event;
 	sd_event_source *tick, *soon, *death;
 	struct es_listen listen;
+	struct es_ended *ended;	  /* NULL: nothing outlives us */
 	struct es_keeper *keeper; /* NULL: not root, there is nothing to keep */
 	struct es_source *source;
 	struct es_store *store;
@@ -58,17 +61,29 @@ struct daemon {
 
 /* --- sampling --- */
 
+/* What ended is in the store, and where it outlives us; only now may its slots be others'. */
+static void keep(struct daemon *d, const struct es_snapshot *s)
+{
+	if (d->ended)
+		es_ended_write(d->ended, s, d->store);
+	if (d->source->ops->told)
+		d->source->ops->told(d->source);
+}
+
 static void sample(struct daemon *d, bool tick)
 {
 	uint64_t begin = es_monotonic_ns(), cpu = es_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	struct es_snapshot *s;
+	struct es_snapshot *s = NULL;
 	int r;
 
 	d->source->per_vcpu = begin < d->vcpus_until_ns;
 	d->source->aside_ns = 0;
 	r = d->source->ops->sample(d->source, &s);
 	if (r == 0)
-		r = es_store_put(d->store, s, tick);
+		r = es_store_put(d->store, es_snapshot_ref(s), tick);
+	if (r == 0)
+		keep(d, s);
+	es_snapshot_unref(s);
 	if (r == 0)
 		d->has_vcpus = d->source->per_vcpu;
 	if (r < 0 && r != d->sample_error)
@@ -495,6 +510,7 @@ static int split(struct daemon *d, struct es_recording **recording)
 		.slots = (unsigned int)d->cfg.slots,
 		.latency = d->cfg.latency,
 		.mmu = (enum es_mmu_mode)d->cfg.mmu,
+		.pin_dir = d->cfg.pin ? d->cfg.pin_dir : NULL,
 	};
 	struct es_privilege_user user = { .known = true };
 	bool root = geteuid() == 0;
@@ -506,6 +522,8 @@ static int split(struct daemon *d, struct es_recording **recording)
 	r = es_listen_open(&d->listen, d->cfg.socket, err, sizeof(err));
 	if (!r && d->cfg.replay[0])
 		r = es_recording_open(d->cfg.replay, true, recording, err);
+	if (!r && root && d->cfg.pin && !*recording)
+		r = es_ended_open(d->listen.path, &user, &d->ended, err, sizeof(err));
 	if (!r && root)
 		r = es_keeper_start(*recording ? NULL : &loader, &d->listen, &d->keeper, err, sizeof(err));
 	if (!r)
@@ -530,6 +548,8 @@ static int start(struct daemon *d)
 		r = add_signals(d);
 	if (r >= 0)
 		r = make_parts(d);
+	if (r >= 0 && d->ended)
+		es_ended_load(d->ended, d->store);
 	if (r >= 0)
 		r = add_timers(d);
 	if (r >= 0)
@@ -540,6 +560,14 @@ static int start(struct daemon *d)
 		return r;
 	}
 	return open_source(d, recording);
+}
+
+static bool goes_on(struct daemon *d)
+{
+	char where[320];
+
+	return d->ended && es_keeper_attached(d->keeper) &&
+	       es_keeper_pin_explain(d->keeper, where, sizeof(where));
 }
 
 static int run(struct daemon *d)
@@ -560,7 +588,8 @@ static int run(struct daemon *d)
 	else if (r < 0)
 		es_error("event loop: %s", strerror(-r));
 	else
-		es_info("stopped");
+		es_info("stopped%s",
+			goes_on(d) ? "; its programs count on, exitstatd --unpin takes them off" : "");
 	return r;
 }
 
@@ -575,6 +604,7 @@ static void clean_up(struct daemon *d)
 	if (d->source)
 		d->source->ops->free(d->source);
 	es_store_free(d->store);
+	es_ended_free(d->ended);
 	sd_event_unref(d->event);
 	es_keeper_free(d->keeper);
 	es_listen_close(&d->listen);
@@ -590,6 +620,23 @@ static void block_signals(void)
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL); /* the event loop takes them */
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static int unpin(const struct es_config *cfg)
+{
+	int programs = es_pins_remove(cfg->pin_dir), ended = programs < 0 ? 0 : es_ended_remove(cfg->socket);
+	int r = programs < 0 ? programs : ended < 0 ? ended : 0;
+
+	if (r == -EBUSY)
+		es_error("an exitstatd runs with what is pinned in %s: stop it first", cfg->pin_dir);
+	else if (r < 0)
+		es_error("cannot remove what is pinned in %s: %s%s", cfg->pin_dir, strerror(-r),
+			 geteuid() ? "; run sudo exitstatd --unpin" : "");
+	else if (programs + ended)
+		es_info("removed: %s, and VMs that ended", cfg->pin_dir);
+	else
+		es_info("nothing is pinned in %s", cfg->pin_dir);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -612,6 +659,8 @@ int main(int argc, char **argv)
 		puts("exitstatd " ES_VERSION);
 		return 0;
 	}
+	if (d.cfg.unpin)
+		return unpin(&d.cfg) < 0 ? 1 : 0;
 	if (check_privilege(&d.cfg) < 0)
 		return 1;
 	block_signals();

@@ -25,6 +25,7 @@ struct es_keeper {
 	void *slots;
 	size_t slots_bytes;
 	unsigned int n_slots;
+	char build[ES_BUILD_MAX];
 	struct es_keeper_state state;
 	struct es_keeper_question q;
 	struct es_keeper_answer a;
@@ -152,6 +153,7 @@ static int await_start(struct es_keeper *k, const struct es_loader_options *o, c
 		snprintf(err, size, "%s", k->a.text);
 		return k->a.r;
 	}
+	snprintf(k->build, sizeof(k->build), "%.*s", ES_BUILD_MAX - 1, k->a.text);
 	r = o ? map_slots(k, o->slots, slots) : 0;
 	if (r)
 		snprintf(err, size, "cannot map the slots: %s", strerror(-r));
@@ -236,10 +238,21 @@ void es_keeper_detach_life(struct es_keeper *k)
 	ask(k, ES_ASK_DETACH_LIFE, 0);
 }
 
-int es_keeper_attach_exits(struct es_keeper *k, enum es_isa isa, char *err, size_t size)
+int es_keeper_attach_exits(struct es_keeper *k, enum es_isa isa, const char *build, char *err, size_t size)
 {
 	k->q.isa = isa;
-	return ask_text(k, ES_ASK_ATTACH_EXITS, sizeof(k->q.isa), err, size);
+	snprintf(k->q.build, sizeof(k->q.build), "%s", build);
+	return ask_text(k, ES_ASK_ATTACH_EXITS, sizeof(k->q.isa) + sizeof(k->q.build), err, size);
+}
+
+const char *es_keeper_build(const struct es_keeper *k)
+{
+	return k->build;
+}
+
+bool es_keeper_pin_explain(struct es_keeper *k, char *buf, size_t size)
+{
+	return ask_text(k, ES_ASK_EXPLAIN_PIN, 0, buf, size) > 0;
 }
 
 void es_keeper_detach_exits(struct es_keeper *k)

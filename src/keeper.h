@@ -20,6 +20,7 @@
 #include <exitstat/status.h>
 
 #include "loader.h"
+#include "loader_pin.h"
 
 struct es_keeper;
 
@@ -41,7 +42,10 @@ void es_keeper_explain_death(struct es_keeper *k, char *buf, size_t size);
 
 int es_keeper_attach_life(struct es_keeper *k, char *err, size_t size);
 void es_keeper_detach_life(struct es_keeper *k);
-int es_keeper_attach_exits(struct es_keeper *k, enum es_isa isa, char *err, size_t size);
+int es_keeper_attach_exits(struct es_keeper *k, enum es_isa isa, const char *build, char *err, size_t size);
+/* As of the start. */
+const char *es_keeper_build(const struct es_keeper *k);
+bool es_keeper_pin_explain(struct es_keeper *k, char *buf, size_t size);
 void es_keeper_detach_exits(struct es_keeper *k);
 /* These are as of the last message. */
 bool es_keeper_attached(const struct es_keeper *k);

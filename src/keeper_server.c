@@ -59,11 +59,10 @@ static void send_fd(struct keeper *k, int fd)
 
 static int attach_life(struct keeper *k)
 {
-	int r = 0;
+	int r;
 
 	k->a.text[0] = '\0';
-	if (!es_loader_life_attached(k->loader))
-		r = es_loader_attach_life(k->loader, k->a.text, ES_KEEPER_TEXT);
+	r = es_loader_attach_life(k->loader, k->a.text, ES_KEEPER_TEXT);
 	say(k);
 	return r;
 }
@@ -81,7 +80,8 @@ static int attach_exits(struct keeper *k)
 	if (k->q.isa != ES_ISA_NONE && k->q.isa != ES_ISA_VMX && k->q.isa != ES_ISA_SVM)
 		return -EINVAL;
 	k->a.text[0] = '\0';
-	r = es_loader_attach_exits(k->loader, (enum es_isa)k->q.isa, k->a.text, ES_KEEPER_TEXT);
+	k->q.build[ES_BUILD_MAX - 1] = '\0';
+	r = es_loader_attach_exits(k->loader, (enum es_isa)k->q.isa, k->q.build, k->a.text, ES_KEEPER_TEXT);
 	say(k);
 	return r;
 }
@@ -181,6 +181,14 @@ static int explain(struct keeper *k)
 	return 0;
 }
 
+static int explain_pin(struct keeper *k)
+{
+	int r = es_loader_pin_explain(k->loader, k->a.text, ES_KEEPER_TEXT);
+
+	say(k);
+	return r;
+}
+
 static int stats_on(struct keeper *k)
 {
 	int fd;
@@ -263,6 +271,7 @@ static int (*const ops[ES_ASK_OPS])(struct keeper *k) = {
 	[ES_ASK_COUNTS] = counts,
 	[ES_ASK_STATUS] = status,
 	[ES_ASK_EXPLAIN] = explain,
+	[ES_ASK_EXPLAIN_PIN] = explain_pin,
 	[ES_ASK_STATS_ON] = stats_on,
 	[ES_ASK_DEBUGFS] = debugfs,
 	[ES_ASK_THREAD_CALL] = thread_call,
@@ -357,6 +366,8 @@ static int start(struct keeper *k, const struct es_loader_options *o)
 		k->a.r = ring < 0 ? ring : 0;
 		if (ring < 0)
 			snprintf(k->a.text, ES_KEEPER_TEXT, "cannot share the maps: %s", strerror(-ring));
+		else
+			snprintf(k->a.text, ES_KEEPER_TEXT, "%s", es_loader_build(k->loader));
 		if (slots >= 0)
 			send_fd(k, slots);
 		if (ring >= 0)

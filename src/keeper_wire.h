@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "loader.h"
+#include "loader_pin.h"
 
 #define ES_KEEPER_SLOTS	 1024 /* in one question */
 #define ES_KEEPER_EVENTS 1024 /* in one answer */
@@ -17,10 +18,10 @@
 #define ES_KEEPER_FDS	 2
 
 enum es_keeper_op {
-	ES_ASK_START, /* told unasked, once: what came of loading; fds: the slots, the announcements */
+	ES_ASK_START, /* told unasked, once: what came of loading, and text: es_loader_build(); fds: the slots, the announcements */
 	ES_ASK_ATTACH_LIFE,
 	ES_ASK_DETACH_LIFE,
-	ES_ASK_ATTACH_EXITS, /* isa */
+	ES_ASK_ATTACH_EXITS, /* isa, build */
 	ES_ASK_DETACH_EXITS,
 	ES_ASK_SLOT_END,     /* slot, now */
 	ES_ASK_SLOT_FREE,    /* slot */
@@ -32,6 +33,7 @@ enum es_keeper_op {
 	ES_ASK_COUNTS,
 	ES_ASK_STATUS,
 	ES_ASK_EXPLAIN,	    /* id; answers text */
+	ES_ASK_EXPLAIN_PIN, /* answers r: 1 or 0, text */
 	ES_ASK_STATS_ON,    /* fd, or text */
 	ES_ASK_DEBUGFS,	    /* fd, or text */
 	ES_ASK_THREAD_CALL, /* slot; answers n: text */
@@ -43,7 +45,11 @@ struct es_keeper_question {
 	uint32_t op;
 	uint32_t n;
 	union {
-		uint32_t isa, id;
+		uint32_t id;
+		struct {
+			uint32_t isa;
+			char build[ES_BUILD_MAX];
+		};
 		struct {
 			uint32_t slot;
 			uint64_t now;

@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <exitstat/log.h>
 #include <exitstat/util.h>
 
 #include "kvm_exit.skel.h"
@@ -100,12 +101,94 @@ static int create_maps(struct es_loader *l)
 	r = vcpu_life__load(l->life);
 	if (r)
 		return r;
-	r = es_loader_open_slots(l);
-	return r ? r : fill_free_slots(l);
+	return es_loader_open_slots(l);
+}
+
+static const struct {
+	const struct es_optional_kind *kind;
+	const char *counts;
+} optionals[ES_OPTIONALS] = {
+	[ES_OPTIONAL_MMU] = { &es_optional_mmu, "kvm_page_fault, kvmmmu:*" },
+	[ES_OPTIONAL_NESTED] = { &es_optional_nested, "kvm_nested_vmexit, kvm_nested_vmexit_inject" },
+};
+
+static uint64_t hash(uint64_t h, const void *(*elf)(size_t *size))
+{
+	size_t size;
+	const unsigned char *p = elf(&size);
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ p[i]) * 0x100000001b3ull; /* FNV-1a */
+	return h;
+}
+
+/* Of all programs that this daemon may load. */
+static uint64_t programs_hash(void)
+{
+	static const void *(*const elfs[])(size_t * size) = {
+		vcpu_life__elf_bytes,
+		kvm_exit__elf_bytes,
+		kvm_exit_raw__elf_bytes,
+	};
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < ES_ARRAY_SIZE(elfs); i++)
+		h = hash(h, elfs[i]);
+	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++) {
+		h = hash(h, optionals[i].kind->elf);
+		h = hash(h, optionals[i].kind->elf_raw);
+	}
+	return h;
+}
+
+/* They count on with the maps that were found. If they are not this daemon's own, its own take their places. */
+static int adopt_programs(struct es_loader *l)
+{
+	bool ours = l->keep->links_ready && l->keep->programs == programs_hash();
+	char links[300], life[300];
+	int r;
+
+	es_pins_folder(&l->pins, "links", links, sizeof(links));
+	es_pins_folder(&l->pins, "life", life, sizeof(life));
+	r = es_programs_adopt(&l->life_programs, life);
+	if (!r)
+		r = es_programs_adopt(&l->programs, links);
+	if (r)
+		return r;
+	if (!ours || !l->programs.n)
+		l->keep->build[0] = '\0';
+	es_info("%u programs of a daemon before are on KVM, and %s", l->programs.n,
+		ours ? "count on" : "will be replaced");
+	return 0;
+}
+
+static int begin(struct es_loader *l)
+{
+	int r = l->life ? es_pins_maps(&l->pins, l->life->obj) : -errno;
+
+	if (!r)
+		r = create_maps(l);
+	if (r)
+		return r;
+	if (l->pins.adopted) {
+		es_loader_repair_free_slots(l);
+		return adopt_programs(l);
+	}
+	r = fill_free_slots(l);
+	if (!r)
+		l->keep->maps_ready = 1;
+	return r;
 }
 
 int es_loader_new(const struct es_loader_options *o, struct es_loader **out, char *err, size_t size)
 {
+	const struct es_keep want = {
+		.abi = ES_ABI_VERSION,
+		.slot_bytes = sizeof(struct es_slot),
+		.slots = o->slots,
+		.latency = o->latency,
+		.mmu = o->mmu,
+	};
 	struct es_loader *l = calloc(1, sizeof(*l));
 	int r;
 
@@ -115,8 +198,14 @@ int es_loader_new(const struct es_loader_options *o, struct es_loader **out, cha
 	l->n_slots = o->slots;
 	l->latency = o->latency;
 	l->mmu_mode = o->mmu;
+	r = es_pins_open(&l->pins, o->pin_dir, &want, err, size);
+	if (r) {
+		es_loader_free(l);
+		return r;
+	}
+	l->keep = l->pins.keep;
 	l->life = vcpu_life__open();
-	r = l->life ? create_maps(l) : -errno;
+	r = begin(l);
 	if (r) {
 		es_loader_free(l);
 		return explain(r, "load the BPF programs", err, size);
@@ -129,38 +218,74 @@ void es_loader_free(struct es_loader *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < ES_OPTIONALS; i++)
-		es_optional_free(l->optional[i].programs);
-	kvm_exit__destroy(l->exits);
-	bpf_link__destroy(l->life_link);
+	es_programs_close(&l->programs);
+	es_programs_close(&l->life_programs);
 	ring_buffer__free(l->ring);
 	if (l->slots)
 		munmap(l->slots, l->slots_bytes);
 	vcpu_life__destroy(l->life);
+	es_pins_close(&l->pins);
 	free(l);
 }
 
+const char *es_loader_build(const struct es_loader *l)
+{
+	return l->keep->build;
+}
+
+bool es_loader_pin_explain(const struct es_loader *l, char *buf, size_t size)
+{
+	if (!l->pins.dir[0])
+		snprintf(buf, size, "%s", l->pins.why);
+	else
+		snprintf(buf, size,
+			 "in %s: programs and counts outlive the daemon; exitstatd --unpin removes them",
+			 l->pins.dir);
+	return l->pins.dir[0] != '\0';
+}
+
+static bool life_is_ours(const struct es_loader *l)
+{
+	return l->life_programs.n && l->keep->programs == programs_hash();
+}
+
+/* Those of a daemon before go after ours are there: the end of a vCPU may be told twice, not missed. */
 int es_loader_attach_life(struct es_loader *l, char *err, size_t size)
 {
+	struct es_programs fresh = { .n = 0 };
+	char dir[300];
+	int r;
+
+	if (life_is_ours(l))
+		return 0;
 	first_warning[0] = 0;
-	l->life_link = bpf_program__attach(l->life->progs.vcpu_destroy);
-	if (!l->life_link) {
+	r = es_programs_attach(&fresh, l->life->progs.vcpu_destroy);
+	if (r) {
 		snprintf(err, size, "no kprobe on kvm_arch_vcpu_destroy (%s): VMs end with their process",
-			 strerror(errno));
-		return -errno;
+			 strerror(-r));
+		es_pins_give_up(&l->pins, "the end of a VM could not be seen while no daemon runs");
+		return r;
 	}
+	es_programs_drop(&l->life_programs, 0);
+	l->life_programs = fresh;
+	if (!l->pins.dir[0])
+		return 0;
+	es_pins_folder(&l->pins, "life", dir, sizeof(dir));
+	r = es_programs_pin(&l->life_programs, dir);
+	if (r)
+		es_pins_give_up(&l->pins, r == -EOPNOTSUPP ? "this kernel cannot pin kprobes, Linux 5.15 can"
+							   : strerror(-r));
 	return 0;
 }
 
 void es_loader_detach_life(struct es_loader *l)
 {
-	bpf_link__destroy(l->life_link);
-	l->life_link = NULL;
+	es_programs_drop(&l->life_programs, 0);
 }
 
 bool es_loader_life_attached(const struct es_loader *l)
 {
-	return l->life_link != NULL;
+	return l->life_programs.n != 0;
 }
 
 /* Where this KVM keeps what the lifecycle object's programs read; faults only if somebody asks for them. */
@@ -176,7 +301,7 @@ static int learn_layout(struct es_loader *l, struct kvm_exit *e)
 		return -errno;
 	if (l->mmu_mode == ES_MMU_OFF)
 		memset(layout.pf, 0, sizeof(layout.pf));
-	l->waits = layout.run_delay;
+	l->keep->waits = layout.run_delay;
 	return bpf_map_update_elem(fd, &key, &layout, BPF_ANY) ? -errno : 0;
 }
 
@@ -242,36 +367,7 @@ static int load_exits(struct es_loader *l, bool typed, enum es_isa isa, struct k
 	return 0;
 }
 
-static uint64_t program_missed(const struct bpf_program *p)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	if (bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
-		return 0;
-	return info.recursion_misses;
-}
-
-static uint64_t object_missed(const struct bpf_object *obj)
-{
-	struct bpf_program *p;
-	uint64_t sum = 0;
-
-	if (!obj)
-		return 0;
-	bpf_object__for_each_program(p, obj) sum += program_missed(p);
-	return sum;
-}
-
 /* --- what can be done without --- */
-
-static const struct {
-	const struct es_optional_kind *kind;
-	const char *counts;
-} optionals[ES_OPTIONALS] = {
-	[ES_OPTIONAL_MMU] = { &es_optional_mmu, "kvm_page_fault, kvmmmu:*" },
-	[ES_OPTIONAL_NESTED] = { &es_optional_nested, "kvm_nested_vmexit, kvm_nested_vmexit_inject" },
-};
 
 static bool asked_for(const struct es_loader *l, enum es_optional_id id)
 {
@@ -279,8 +375,9 @@ static bool asked_for(const struct es_loader *l, enum es_optional_id id)
 }
 
 /* Without them exits are still counted, so a failure is no more than said. */
-static void fail_optional(struct optional *o, int r)
+static void fail_optional(struct es_keep_optional *o, int r)
 {
+	o->attached = false;
 	o->measured = (struct es_measured){ 0 };
 	snprintf(o->failure, sizeof(o->failure), "not counted: %s",
 		 first_warning[0] ? first_warning : strerror(-r));
@@ -297,31 +394,37 @@ static void load_optionals(struct es_loader *l, const struct es_kvm_types *types
 		int r;
 
 		fresh[i] = NULL;
-		l->optional[i].failure[0] = first_warning[0] = 0;
+		l->keep->optional[i].failure[0] = first_warning[0] = 0;
 		r = asked_for(l, i) ? es_optional_load(optionals[i].kind, &host, &fresh[i]) : 0;
 		if (r)
-			fail_optional(&l->optional[i], r);
+			fail_optional(&l->keep->optional[i], r);
 	}
 }
 
 static void attach_optionals(struct es_loader *l, struct es_optional *fresh[ES_OPTIONALS])
 {
 	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++) {
-		struct optional *o = &l->optional[i];
+		struct es_keep_optional *o = &l->keep->optional[i];
 		int r;
 
 		if (!fresh[i])
 			continue;
 		first_warning[0] = 0;
-		r = es_optional_attach(fresh[i]);
+		r = es_optional_attach(fresh[i], &l->programs);
 		if (r) {
-			es_optional_free(fresh[i]);
 			fail_optional(o, r);
 			continue;
 		}
-		o->programs = fresh[i];
+		o->attached = true;
 		o->measured = *es_optional_measured(fresh[i]);
+		snprintf(o->absent, sizeof(o->absent), "%s", es_optional_absent(fresh[i]));
 	}
+}
+
+static void free_optionals(struct es_optional *fresh[ES_OPTIONALS])
+{
+	for (size_t i = 0; i < ES_OPTIONALS; i++)
+		es_optional_free(fresh[i]);
 }
 
 /* The kernel refuses a program that reads more arguments than there are. */
@@ -336,7 +439,57 @@ static int explain_attach(int r, bool typed, char *err, size_t size)
 	return r;
 }
 
-int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
+static int attach_object(struct es_loader *l, const struct bpf_object *obj)
+{
+	struct bpf_program *p;
+	int r = 0;
+
+	bpf_object__for_each_program(p, obj)
+	{
+		if (!r && es_program_has_hook(p))
+			r = es_programs_attach(&l->programs, p);
+	}
+	if (r)
+		es_programs_drop(&l->programs, 0);
+	return r;
+}
+
+/* Only with the one that tells the end of vCPUs: their addresses would be others' by the time a daemon is back. */
+static void pin_programs(struct es_loader *l)
+{
+	char dir[300];
+	int r;
+
+	if (!l->pins.dir[0] || !l->life_programs.n)
+		return;
+	es_pins_folder(&l->pins, "links", dir, sizeof(dir));
+	r = es_programs_pin(&l->programs, dir);
+	if (r)
+		es_pins_give_up(&l->pins, strerror(-r));
+}
+
+static int replace_exits(struct es_loader *l, struct kvm_exit *e, struct es_optional *optional[ES_OPTIONALS],
+			 bool typed, const char *build, char *err, size_t size)
+{
+	int r;
+
+	l->keep->links_ready = 0;
+	es_loader_detach_exits(l);
+	first_warning[0] = 0;
+	r = attach_object(l, e->obj);
+	if (r)
+		return explain_attach(r, typed, err, size);
+	l->epoch++;
+	attach_optionals(l, optional);
+	l->keep->typed = typed;
+	l->keep->programs = programs_hash();
+	snprintf(l->keep->build, sizeof(l->keep->build), "%s", build);
+	pin_programs(l);
+	l->keep->links_ready = 1;
+	return 0;
+}
+
+int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, const char *build, char *err, size_t size)
 {
 	_cleanup_(es_kvm_types_free) struct es_kvm_types types = { 0 };
 	struct es_optional *optional[ES_OPTIONALS];
@@ -352,20 +505,11 @@ int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size
 	if (r)
 		return explain(r, "load the exit programs", err, size);
 	load_optionals(l, &types, isa, optional);
-	es_loader_detach_exits(l);
-	first_warning[0] = 0;
-	r = kvm_exit__attach(fresh);
-	if (r) {
-		kvm_exit__destroy(fresh);
-		for (size_t i = 0; i < ES_OPTIONALS; i++)
-			es_optional_free(optional[i]);
-		return explain_attach(r, typed, err, size);
-	}
-	l->exits = fresh;
-	l->typed = typed;
-	l->epoch++;
-	attach_optionals(l, optional);
-	return 0;
+	r = replace_exits(l, fresh, optional, typed, build, err, size);
+	/* What is attached stays without the objects. */
+	free_optionals(optional);
+	kvm_exit__destroy(fresh);
+	return r;
 }
 
 /* A vCPU nobody watches any more is in no state; what it did until now stands. */
@@ -387,47 +531,23 @@ static void close_interval(struct es_slot *s, uint64_t now)
 	s->seq += 2;
 }
 
-/* The objects on KVM's tracepoints: the exits', and what can be done without. */
-#define OBJECTS (1 + ES_OPTIONALS)
-
-/* NULL: not attached. */
-static struct bpf_object *object(const struct es_loader *l, size_t i)
-{
-	if (!i)
-		return l->exits ? l->exits->obj : NULL;
-	return l->optional[i - 1].programs ? es_optional_object(l->optional[i - 1].programs) : NULL;
-}
-
-static void drop_programs(struct es_loader *l)
-{
-	kvm_exit__destroy(l->exits);
-	l->exits = NULL;
-	for (size_t i = 0; i < ES_OPTIONALS; i++) {
-		es_optional_free(l->optional[i].programs);
-		l->optional[i].programs = NULL;
-	}
-}
-
 void es_loader_detach_exits(struct es_loader *l)
 {
 	uint64_t now;
 
-	if (!l->exits)
+	if (!l->programs.n)
 		return;
 	l->epoch++;
-	/* First those that go by the exit that was counted last. */
-	for (size_t i = 0; i < ES_OPTIONALS; i++) {
-		if (l->optional[i].programs)
-			es_optional_detach(l->optional[i].programs);
-	}
-	kvm_exit__detach(l->exits);
+	l->keep->links_ready = 0;
+	es_programs_detach(&l->programs);
 	now = es_monotonic_ns();
 	wait_for_programs();
-	for (size_t i = 0; i < OBJECTS; i++) {
-		l->missed_before += object_missed(object(l, i));
-		es_object_counts(object(l, i), &l->gone);
-	}
-	drop_programs(l);
+	l->keep->missed_before += es_programs_missed(&l->programs);
+	es_programs_counts(&l->programs, &l->gone);
+	es_programs_close(&l->programs);
+	for (size_t i = 0; i < ES_OPTIONALS; i++)
+		l->keep->optional[i].attached = false;
+	l->keep->build[0] = '\0';
 	for (unsigned int i = 0; i < l->n_slots; i++) {
 		/* Of what comes after the next attach it is not the reason. */
 		l->slots[i].cell = ES_CELL_NONE;
@@ -440,7 +560,7 @@ void es_loader_detach_exits(struct es_loader *l)
 
 bool es_loader_attached(const struct es_loader *l)
 {
-	return l->exits != NULL;
+	return l->programs.n != 0;
 }
 
 uint64_t es_loader_epoch(const struct es_loader *l)
@@ -450,7 +570,7 @@ uint64_t es_loader_epoch(const struct es_loader *l)
 
 bool es_loader_typed(const struct es_loader *l)
 {
-	return l->typed;
+	return l->keep->typed;
 }
 
 bool es_loader_latency(const struct es_loader *l)
@@ -460,38 +580,39 @@ bool es_loader_latency(const struct es_loader *l)
 
 bool es_loader_waits(const struct es_loader *l)
 {
-	return l->waits;
+	return l->keep->waits;
 }
 
 const struct es_mmu_measured *es_loader_mmu(const struct es_loader *l)
 {
-	return &l->optional[ES_OPTIONAL_MMU].measured.mmu;
+	return &l->keep->optional[ES_OPTIONAL_MMU].measured.mmu;
 }
 
 uint32_t es_loader_flags(const struct es_loader *l)
 {
-	return l->optional[ES_OPTIONAL_NESTED].measured.flags | ~ES_OPTIONAL_FLAGS;
+	return l->keep->optional[ES_OPTIONAL_NESTED].measured.flags | ~ES_OPTIONAL_FLAGS;
 }
 
 bool es_loader_optional_attached(const struct es_loader *l, enum es_optional_id id)
 {
-	return l->optional[id].programs != NULL;
+	return l->keep->optional[id].attached;
 }
 
 void es_loader_optional_explain(const struct es_loader *l, enum es_optional_id id, char *buf, size_t size)
 {
-	const struct optional *o = &l->optional[id];
-	const char *absent = o->programs ? es_optional_absent(o->programs) : "";
+	const struct es_keep_optional *o = &l->keep->optional[id];
+	const char *absent = o->attached ? o->absent : "";
 	bool mmu = id == ES_OPTIONAL_MMU;
 
 	if (!asked_for(l, id))
 		snprintf(buf, size, "off: --no-mmu");
-	else if (!o->programs)
+	else if (!o->attached)
 		snprintf(buf, size, "%s", o->failure[0] ? o->failure : "not attached");
 	else
-		snprintf(buf, size, "%s/%s%s%s%s%s", l->typed ? "tp_btf" : "raw_tp", optionals[id].counts,
+		snprintf(buf, size, "%s/%s%s%s%s%s", l->keep->typed ? "tp_btf" : "raw_tp",
+			 optionals[id].counts,
 			 mmu && l->mmu_mode != ES_MMU_FULL ? "; the hottest only with --mmu full" : "",
-			 mmu && !l->typed ? "; a nested guest's not told apart" : "",
+			 mmu && !l->keep->typed ? "; a nested guest's not told apart" : "",
 			 *absent ? "; this KVM has no " : "", absent);
 }
 
@@ -517,11 +638,8 @@ uint64_t es_loader_health_count(const struct es_loader *l, uint32_t which)
 
 static uint64_t missed(const struct es_loader *l)
 {
-	uint64_t sum = l->missed_before + program_missed(l->life->progs.vcpu_destroy);
-
-	for (size_t i = 0; i < OBJECTS; i++)
-		sum += object_missed(object(l, i));
-	return sum;
+	return l->keep->missed_before + es_programs_missed(&l->programs) +
+	       es_programs_missed(&l->life_programs);
 }
 
 void es_loader_health(const struct es_loader *l, struct es_loader_health *out)
@@ -535,17 +653,18 @@ void es_loader_health(const struct es_loader *l, struct es_loader_health *out)
 void es_loader_counts(const struct es_loader *l, struct es_cost_counts *out)
 {
 	*out = l->gone;
-	es_object_counts(l->life->obj, out);
-	for (size_t i = 0; i < OBJECTS; i++)
-		es_object_counts(object(l, i), out);
+	es_programs_counts(&l->life_programs, out);
+	es_programs_counts(&l->programs, out);
 }
 
 void es_loader_status(struct es_loader *l, struct es_status *st)
 {
-	es_object_status(l->life->obj, l->life_link != NULL, st);
-	st->map_bytes = es_object_maps_bytes(l->life->obj, true);
-	for (size_t i = 0; i < OBJECTS; i++) {
-		es_object_status(object(l, i), true, st);
-		st->map_bytes += es_object_maps_bytes(object(l, i), false);
-	}
+	const struct es_programs *const lists[] = { &l->life_programs, &l->programs };
+
+	if (l->life_programs.n)
+		es_programs_status(&l->life_programs, st);
+	else
+		es_program_status_off(l->life->progs.vcpu_destroy, st);
+	es_programs_status(&l->programs, st);
+	st->map_bytes = es_programs_map_bytes(lists, ES_ARRAY_SIZE(lists), l->life->obj);
 }

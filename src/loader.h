@@ -14,8 +14,8 @@
 #include <exitstat/config.h>
 #include <exitstat/status.h>
 
-#include "loader_cost.h"
 #include "loader_optional.h"
+#include "loader_programs.h"
 
 struct es_loader;
 
@@ -28,20 +28,26 @@ struct es_loader_options {
 	unsigned int slots;
 	bool latency;
 	enum es_mmu_mode mmu;
+	const char *
+		pin_dir; /* folder of a BPF file system, or NULL: nothing outlives this process; see loader_pin.h */
 };
 int es_loader_new(const struct es_loader_options *o, struct es_loader **out, char *err, size_t size);
 void es_loader_free(struct es_loader *l);
 
-/* Attach to the end of vCPUs (kvm must be loaded); detach and attach again after kvm.ko was replaced. */
+/* Attach to the end of vCPUs (kvm must be loaded), if that is not done; detach and attach again after kvm.ko was replaced. */
 int es_loader_attach_life(struct es_loader *l, char *err, size_t size);
 void es_loader_detach_life(struct es_loader *l);
 bool es_loader_life_attached(const struct es_loader *l);
 /*
  * Load the exit programs against the KVM that is loaded now, and attach them. Those
  * attached before are detached only when the new ones are ready. isa: the vendor's, whose exit codes
- * tell what else is worth a program.
+ * tell what else is worth a program. build: that KVM's name, for es_loader_build.
  */
-int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size);
+int es_loader_attach_exits(struct es_loader *l, enum es_isa isa, const char *build, char *err, size_t size);
+/* Of the KVM for which the programs that are attached were loaded, perhaps by a daemon before; "": there are none that may stay. */
+const char *es_loader_build(const struct es_loader *l);
+/* Do the programs outlive this process? One line of where, or why not. */
+bool es_loader_pin_explain(const struct es_loader *l, char *buf, size_t size);
 /*
  * What of the MMU is measured, or was until the programs were taken off. With the exit programs come those on
  * the MMU, unless the options say no or they cannot be had: then exits are counted without them.

@@ -9,16 +9,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "loader_programs.h"
 #include "loader_types.h"
-
-#define PROGRAMS_MAX 16
 
 struct es_optional {
 	const struct es_optional_kind *kind;
 	bool typed;
 	struct bpf_object *obj;
-	struct bpf_link *links[PROGRAMS_MAX];
-	size_t n_links;
 	struct es_measured measured;
 	char absent[512];
 };
@@ -101,20 +98,7 @@ int es_optional_load(const struct es_optional_kind *kind, const struct es_option
 }
 
 /* 1: without types it comes out only now that there is no such tracepoint. */
-static int attach_program(struct es_optional *o, struct bpf_program *prog)
-{
-	struct bpf_link *link;
-
-	if (o->n_links == PROGRAMS_MAX)
-		return -E2BIG;
-	link = bpf_program__attach(prog);
-	if (!link)
-		return errno == ENOENT ? 1 : -errno;
-	o->links[o->n_links++] = link;
-	return 0;
-}
-
-int es_optional_attach(struct es_optional *o)
+static int attach_all(struct es_optional *o, struct es_programs *to)
 {
 	struct bpf_program *prog;
 
@@ -124,37 +108,33 @@ int es_optional_attach(struct es_optional *o)
 
 		if (!bpf_program__autoload(prog))
 			continue;
-		r = attach_program(o, prog);
-		if (r < 0)
+		r = es_programs_attach(to, prog);
+		if (r && r != -ENOENT)
 			return r;
-		if (r) {
+		if (r)
 			note_absent(o, prog);
-			bpf_program__unload(prog);
-			continue;
-		}
-		o->kind->measures(bpf_program__name(prog), o->typed, &o->measured);
+		else
+			o->kind->measures(bpf_program__name(prog), o->typed, &o->measured);
 	}
 	return 0;
 }
 
-void es_optional_detach(struct es_optional *o)
+int es_optional_attach(struct es_optional *o, struct es_programs *to)
 {
-	while (o->n_links)
-		bpf_link__destroy(o->links[--o->n_links]);
+	unsigned int before = to->n;
+	int r = attach_all(o, to);
+
+	if (r)
+		es_programs_drop(to, before);
+	return r;
 }
 
 void es_optional_free(struct es_optional *o)
 {
 	if (!o)
 		return;
-	es_optional_detach(o);
 	bpf_object__close(o->obj);
 	free(o);
-}
-
-struct bpf_object *es_optional_object(const struct es_optional *o)
-{
-	return o->obj;
 }
 
 const struct es_measured *es_optional_measured(const struct es_optional *o)

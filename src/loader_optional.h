@@ -17,6 +17,7 @@
 struct bpf_object;
 struct es_kvm_types;
 struct es_optional;
+struct es_programs;
 
 enum es_optional_id { ES_OPTIONAL_MMU, ES_OPTIONAL_NESTED, ES_OPTIONALS };
 
@@ -57,11 +58,10 @@ extern const struct es_optional_kind es_optional_mmu, es_optional_nested;
 /* 0 or negative errno. */
 int es_optional_load(const struct es_optional_kind *kind, const struct es_optional_host *host,
 		     struct es_optional **out);
-int es_optional_attach(struct es_optional *o);
-void es_optional_detach(struct es_optional *o);
-void es_optional_free(struct es_optional *o); /* NULL is fine */
+int es_optional_attach(struct es_optional *o, struct es_programs *to);
+/* Its programs stay where they were attached. NULL is fine. */
+void es_optional_free(struct es_optional *o);
 
-struct bpf_object *es_optional_object(const struct es_optional *o);
 /* These two once it is attached. What this object measures; nothing else is set. */
 const struct es_measured *es_optional_measured(const struct es_optional *o);
 /* "kvm_mmu_split_huge_page, ...": tracepoints that this KVM has not; "" if it has all. */

@@ -61,10 +61,47 @@ void es_loader_slot_end(struct es_loader *l, uint32_t slot, uint64_t now)
 
 int es_loader_slot_free(struct es_loader *l, uint32_t slot)
 {
+	int r;
+
+	l->keep->freeing = slot + 1;
 	memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
-	if (bpf_map_update_elem(bpf_map__fd(l->life->maps.free_slots), NULL, &slot, BPF_ANY))
-		return -errno;
-	return 0;
+	r = bpf_map_update_elem(bpf_map__fd(l->life->maps.free_slots), NULL, &slot, BPF_ANY) ? -errno : 0;
+	l->keep->freeing = 0;
+	return r;
+}
+
+/* Looks through the queue by taking each slot out and putting it in again behind the others. */
+static bool is_free(int queue, uint32_t slot, unsigned int n_slots)
+{
+	bool found = false;
+	uint32_t first = UINT32_MAX, at;
+
+	for (unsigned int i = 0; i < n_slots; i++) {
+		if (bpf_map_lookup_and_delete_elem(queue, NULL, &at))
+			return found;
+		bpf_map_update_elem(queue, NULL, &at, BPF_ANY);
+		if (at == first)
+			return found;
+		if (first == UINT32_MAX)
+			first = at;
+		found |= at == slot;
+	}
+	return found;
+}
+
+void es_loader_repair_free_slots(struct es_loader *l)
+{
+	int queue = bpf_map__fd(l->life->maps.free_slots);
+	uint32_t slot = l->keep->freeing - 1;
+
+	if (!l->keep->freeing)
+		return;
+	/* It was put in if it is there, or a vCPU has it by now. */
+	if (slot < l->n_slots && !is_free(queue, slot, l->n_slots) && !l->slots[slot].born_ns) {
+		memset(&l->slots[slot], 0, sizeof(l->slots[slot]));
+		bpf_map_update_elem(queue, NULL, &slot, BPF_ANY);
+	}
+	l->keep->freeing = 0;
 }
 
 /* A program that is just writing the state may undo this: it shows in seq by the next sample. */
@@ -86,7 +123,7 @@ void es_loader_read_threads(struct es_loader *l, const uint32_t *slots, size_t n
 	uint64_t args[ES_THREAD_READS];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	while ((l->latency || l->optional[ES_OPTIONAL_MMU].programs) && n) {
+	while ((l->latency || l->keep->optional[ES_OPTIONAL_MMU].attached) && n) {
 		size_t now = n < ES_THREAD_READS ? n : ES_THREAD_READS;
 
 		for (size_t i = 0; i < ES_THREAD_READS; i++)

@@ -40,6 +40,7 @@ struct es_sampler *es_sampler_new(struct es_keeper *keeper, const char *proc)
 		return NULL;
 	sp->keeper = keeper;
 	sp->proc = proc;
+	sp->epoch = ES_NONE; /* the first look is at all slots: a daemon before may have left them */
 	sp->slots = es_keeper_slots(keeper, &sp->n_slots);
 	if (alloc_members(sp)) {
 		es_sampler_free(sp);
@@ -195,7 +196,10 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
 		return r;
 	}
 	es_sampler_park(sp);
-	es_sampler_drop_ended(sp);
+	for (size_t i = 0; i < sp->n_vms; i++) {
+		sp->vms[i]->told = sp->vms[i]->state == ES_VM_ENDED;
+		sp->told |= sp->vms[i]->told;
+	}
 	sp->sampled_ns = now;
 	sp->news = false;
 	snap->taken.monotonic_ns = now;

@@ -16,8 +16,8 @@ struct es_sampler *es_sampler_new(struct es_keeper *keeper, const char *proc);
 void es_sampler_free(struct es_sampler *sp);
 /*
  * Reads the slots of vCPUs that did something since the last call; a vCPU at rest costs nothing. VMs seen for the first time
- * take their paging mode from host. *out: the living VMs, and each that ended since
- * the last call, once, with its final counts; its slots are free when this returns.
+ * take their paging mode from host. *out: the living VMs, and each that ended since the last es_sampler_release, with its
+ * final counts.
  * per_vcpu: with each vCPU's own counts, as VMs that ended always come.
  * 0 or -ENOMEM (nothing is lost: the next call tells it).
  */
@@ -30,6 +30,8 @@ int es_sampler_sample(struct es_sampler *sp, const struct es_kvm_host *host, boo
  */
 int es_sampler_look(struct es_sampler *sp, const struct es_snapshot *at, bool per_vcpu,
 		    struct es_snapshot **out);
+/* The ends of VMs that the last sample told are known: forgets them, and gives their slots back. */
+void es_sampler_release(struct es_sampler *sp);
 /* When es_keeper_events_fd() is readable: takes the announcements. Did a vCPU come or go since the last sample? */
 bool es_sampler_listen(struct es_sampler *sp);
 /*

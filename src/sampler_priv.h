@@ -12,6 +12,7 @@
 
 struct vcpu {
 	uint32_t vcpu_id, slot;
+	uint32_t to_free;  /* the slot that it had, once it ended */
 	uint32_t pid, tid; /* who ran it last */
 	uint32_t place;	   /* in es_sampler.active, NO_PLACE: parked */
 	uint32_t seq;	   /* as read last */
@@ -49,6 +50,7 @@ struct vm {
 	bool changed;  /* since its view was made */
 	bool nested;   /* a vCPU of it ran guests itself */
 	bool silent;   /* of a KVM that reports no exits */
+	bool told;     /* a sample had its end */
 	bool no_waits; /* on a kernel that does not tell how long threads wait for a CPU */
 	enum es_vm_state state;
 	struct es_vm *view;	       /* as in the last snapshot */
@@ -60,6 +62,7 @@ struct owner {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	bool pending;
+	bool over; /* its vCPU ended and was read: to be given back with its VM */
 };
 
 /* A beginning or an end. */
@@ -97,10 +100,10 @@ struct es_sampler {
 	size_t n_vms, cap_vms, mask; /* mask: of the hash */
 	size_t n_paused, turn;	     /* VMs at the last sample; samples since the start */
 	bool news;		     /* a vCPU came or went since the last sample */
-	bool over;		     /* VMs ended: to be forgotten */
+	bool told;		     /* the ends of VMs, which es_sampler_release waits for */
 	uint64_t unknown_reasons;
 	uint64_t sampled_ns; /* the time of the last sample */
-	uint64_t scanned_ns; /* when all slots were looked at last, 0 = they must be */
+	uint64_t scanned_ns; /* when all slots were looked at last */
 	uint64_t ring_full, epoch;
 	bool seen_exits;
 };
@@ -120,8 +123,6 @@ int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *hos
 /* A sample looks at it, or no more. */
 void es_sampler_activate(struct es_sampler *sp, struct vcpu *v);
 void es_sampler_deactivate(struct es_sampler *sp, struct vcpu *v);
-/* Forgets VMs that ended. */
-void es_sampler_drop_ended(struct es_sampler *sp);
 void es_sampler_free_vm(struct vm *vm);
 
 /* --- sampler_read.c: one slot --- */

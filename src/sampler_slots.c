@@ -75,6 +75,8 @@ static void scan_slot(struct es_sampler *sp, uint32_t slot)
 	struct vcpu *v = sp->owner[slot].vcpu;
 	bool ended = __atomic_load_n(&s->ended_ns, __ATOMIC_ACQUIRE) != 0;
 
+	if (sp->owner[slot].over)
+		return;
 	if (ended || (!v && __atomic_load_n(&s->vcpu, __ATOMIC_ACQUIRE)))
 		suspect(sp, slot);
 	/* Of those in user space some may have gone back into KVM without an event: to sleep on. */
@@ -292,6 +294,7 @@ static int slot_began(struct es_sampler *sp, uint32_t slot, const struct es_kvm_
 		return -ENOMEM;
 	v->vcpu_id = s->vcpu_id;
 	v->slot = slot;
+	v->to_free = NO_SLOT;
 	v->seq = s->seq - 1; /* anything else: not read yet */
 	v->place = NO_PLACE;
 	es_counts_init(&v->counts);
@@ -305,7 +308,10 @@ static int slot_began(struct es_sampler *sp, uint32_t slot, const struct es_kvm_
 	return 0;
 }
 
-/* The vCPU is gone and nobody writes to its slot: read it a last time, give it back. */
+/*
+ * The vCPU is gone and nobody writes to its slot: read it a last time. It is given back only when its VM's end has been
+ * told: until then it is all that tells another daemon, should this one die.
+ */
 static int slot_ended(struct es_sampler *sp, uint32_t slot)
 {
 	struct vm *vm = sp->owner[slot].vm;
@@ -317,20 +323,18 @@ static int slot_ended(struct es_sampler *sp, uint32_t slot)
 		return r;
 	es_sampler_deactivate(sp, v);
 	v->slot = NO_SLOT;
+	v->to_free = slot;
 	vm->n_vmm -= v->state == ES_STATE_VMM && !v->asleep;
 	vm->n_alive--;
 	vm->changed = true;
 	if (!vm->ending)
 		unhash(sp, vm);
 	vm->ending = true;
-	if (!vm->n_alive) {
+	if (!vm->n_alive)
 		vm->ended_ns = ended;
-		sp->over = true;
-	}
-	sp->owner[slot].vm = NULL;
-	sp->owner[slot].vcpu = NULL;
+	sp->owner[slot] = (struct owner){ .over = true };
 	sp->slots_used--;
-	return es_keeper_slot_free(sp->keeper, slot);
+	return 0;
 }
 
 static int by_time(const void *a, const void *b)
@@ -352,7 +356,8 @@ static size_t collect(struct es_sampler *sp, uint64_t now)
 		bool known = sp->owner[slot].vm;
 
 		sp->owner[slot].pending = false;
-		if (!ended && (known || !__atomic_load_n(&s->vcpu, __ATOMIC_ACQUIRE)))
+		if (sp->owner[slot].over ||
+		    (!ended && (known || !__atomic_load_n(&s->vcpu, __ATOMIC_ACQUIRE))))
 			continue;
 		if (!known && s->born_ns > now) {
 			sp->owner[slot].pending = true;
@@ -396,19 +401,31 @@ int es_sampler_follow_slots(struct es_sampler *sp, const struct es_kvm_host *hos
 	return r;
 }
 
-void es_sampler_drop_ended(struct es_sampler *sp)
+static void give_back(struct es_sampler *sp, const struct vm *vm)
+{
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		uint32_t slot = vm->vcpus[i]->to_free;
+
+		es_keeper_slot_free(sp->keeper, slot);
+		sp->owner[slot].over = false;
+	}
+}
+
+void es_sampler_release(struct es_sampler *sp)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; sp->over && i < sp->n_vms; i++) {
+	for (size_t i = 0; sp->told && i < sp->n_vms; i++) {
 		struct vm *vm = sp->vms[i];
 
-		if (vm->n_alive || !vm->n_vcpus)
+		if (!vm->told) {
 			sp->vms[kept++] = vm;
-		else
-			es_sampler_free_vm(vm);
+			continue;
+		}
+		give_back(sp, vm);
+		es_sampler_free_vm(vm);
 	}
-	if (sp->over)
+	if (sp->told)
 		sp->n_vms = kept;
-	sp->over = false;
+	sp->told = false;
 }

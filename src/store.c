@@ -124,6 +124,11 @@ static void keep_ended(struct es_store *st, struct es_vm *vm, uint64_t now_ns)
 		forget_oldest(st, 1);
 }
 
+void es_store_add_ended(struct es_store *st, struct es_vm *vm, uint64_t now_ns)
+{
+	keep_ended(st, vm, now_ns);
+}
+
 static void expire_ended(struct es_store *st, uint64_t now_ns)
 {
 	unsigned int n = 0;

@@ -28,7 +28,9 @@ struct es_config {
 	uint64_t history;
 	bool latency;
 	int mmu; /* enum es_mmu_mode */
-	bool help, version;
+	bool pin;
+	char pin_dir[256];
+	bool unpin, help, version;
 };
 
 /*

@@ -17,8 +17,10 @@ struct es_recording;
 struct es_source;
 
 struct es_source_ops {
-	/* The live VMs, and each VM that ended since the last call, once. 0 or negative errno. */
+	/* The live VMs, and each VM that ended since the last told(). 0 or negative errno. */
 	int (*sample)(struct es_source *src, struct es_snapshot **out);
+	/* The last sample is kept where it cannot be lost. NULL: this source does not care. */
+	void (*told)(struct es_source *src);
 	/*
 	 * Those VMs of the last sample alone, as they are now. NULL: this source cannot. 0 or negative errno; -ESRCH: only
 	 * a sample can tell.

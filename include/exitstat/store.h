@@ -24,6 +24,8 @@ int es_store_configure(struct es_store *st, const struct es_store_options *o);
  * view (a sample on demand). 0 or -ENOMEM (the old view stays).
  */
 int es_store_put(struct es_store *st, struct es_snapshot *s, bool tick);
+/* A VM that ended before there was this store. */
+void es_store_add_ended(struct es_store *st, struct es_vm *vm, uint64_t now_ns);
 /* The newest view; NULL before the first put. Borrowed: take a reference to keep it. */
 struct es_snapshot *es_store_latest(const struct es_store *st);
 /* The n-th newest tick of the ring, 0 the newest; NULL when there is none. Borrowed. */

@@ -48,6 +48,7 @@ struct es_snapshot *sample(void)
 	struct es_snapshot *s = NULL;
 
 	assert_int_equal(es_sampler_sample(sampler, &host, per_vcpu, &s), 0);
+	es_sampler_release(sampler);
 	assert_non_null(s);
 	check_sums(s);
 	return s;

@@ -274,6 +274,7 @@ static void exit_in_flight_counts_only(void **state)
 	kernel_says(0, "0x72 5 1\n");
 	expect(ES_KERNEL_WITHIN, 1, true);
 	assert_int_equal(es_sampler_sample(sampler, &host, false, &snap), 0);
+	es_sampler_release(sampler);
 	es_snapshot_unref(snap);
 	expect(ES_KERNEL_WITHIN, 1, true);
 	sleep(1);
@@ -420,6 +421,7 @@ static void ended_vms_are_left_out_and_told_by_the_next_sample(void **state)
 	assert_string_equal(r->detail, "there, and no VM to compare");
 	es_kernel_report_free(r);
 	assert_int_equal(es_sampler_sample(sampler, &host, false, &snap), 0);
+	es_sampler_release(sampler);
 	assert_int_equal(snap->n_vms, 1);
 	assert_int_equal(snap->vms[0]->state, ES_VM_ENDED);
 	assert_int_equal(es_exits_total(&snap->vms[0]->counts), 5);

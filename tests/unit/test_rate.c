@@ -305,6 +305,7 @@ static void look(void *ctx, bool vcpus)
 	(void)vcpus;
 	pass_announcements_on();
 	assert_int_equal(es_sampler_sample(sampler, &host, true, &s), 0);
+	es_sampler_release(sampler);
 	for (size_t i = 0; i < s->n_vms; i++)
 		check_vm(s->vms[i], NULL);
 	if (es_sampler_visited(sampler) < reader.least)

@@ -346,6 +346,7 @@ static void under_shadow_paging_nothing_is_nested(void **state)
 	slot->mmu[ES_MMU_NESTED_CREATED] = 4;
 	slot->mmu_others[ES_MMU_NESTED_ZAPPED] = 1;
 	assert_int_equal(es_sampler_sample(sampler, &shadow, false, &s), 0);
+	es_sampler_release(sampler);
 	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.created, 14);
 	assert_int_equal(s->vms[0]->counts.mmu.shadow_pages.zapped, 1);
 	assert_int_equal(s->vms[0]->counts.mmu.nested.created, ES_NONE);
@@ -484,6 +485,7 @@ static void kvm_without_exits_has_no_total(void **state)
 	loader.measured.cr = true;
 	slot->mmu[ES_MMU_SPTES_4K] = 2;
 	assert_int_equal(es_sampler_sample(sampler, &pvm, false, &s), 0);
+	es_sampler_release(sampler);
 	assert_int_equal(es_exits_total(&s->vms[0]->counts), ES_NONE);
 	assert_int_equal(es_exits_time_ns(&s->vms[0]->counts), ES_NONE);
 	assert_int_equal(s->vms[0]->counts.time.guest_ns, ES_NONE);
@@ -494,6 +496,7 @@ static void kvm_without_exits_has_no_total(void **state)
 	/* Nothing but the MMU tells that it ran. */
 	slot->mmu[ES_MMU_SPTES_4K] = 5;
 	assert_int_equal(es_sampler_sample(sampler, &pvm, false, &s), 0);
+	es_sampler_release(sampler);
 	assert_int_equal(s->vms[0]->counts.mmu.sptes.s4k, 5);
 	es_snapshot_unref(s);
 }
