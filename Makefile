@@ -9,8 +9,6 @@ DESTDIR	?=
 SBINDIR	?= $(PREFIX)/sbin
 BINDIR	?= $(PREFIX)/bin
 MANDIR	?= $(PREFIX)/share/man
-BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
-ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 BUILD	:= build
 
 CC	?= cc
@@ -108,12 +106,9 @@ install: all ## install to PREFIX (/usr/local), below DESTDIR
 	$(Q)install -m 755 $(BUILD)/exitstatd '$(DESTDIR)$(SBINDIR)/exitstatd'
 	$(Q)install -m 755 $(BUILD)/exitstat '$(DESTDIR)$(BINDIR)/exitstat'
 	$(Q)set -e$(foreach m,$(MAN),; install -D -m 644 $(m) '$(call man_dst,$(m))')
-	$(Q)install -D -m 644 completions/exitstat.bash '$(DESTDIR)$(BASHCOMPDIR)/exitstat'
-	$(Q)install -D -m 644 completions/_exitstat '$(DESTDIR)$(ZSHCOMPDIR)/_exitstat'
 
 uninstall: ## take away what install put there
-	$(Q)rm -f '$(DESTDIR)$(SBINDIR)/exitstatd' '$(DESTDIR)$(BINDIR)/exitstat' $(foreach m,$(MAN),'$(call man_dst,$(m))') \
-		'$(DESTDIR)$(BASHCOMPDIR)/exitstat' '$(DESTDIR)$(ZSHCOMPDIR)/_exitstat'
+	$(Q)rm -f '$(DESTDIR)$(SBINDIR)/exitstatd' '$(DESTDIR)$(BINDIR)/exitstat' $(foreach m,$(MAN),'$(call man_dst,$(m))')
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)

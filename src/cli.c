@@ -173,6 +173,11 @@ int main(int argc, char **argv)
 		print_help();
 		return es_finish_stdout(0);
 	}
+	if (strcmp(word, "--options") == 0) {
+		for (verb = verbs; verb->name; verb++)
+			es_options_table(stdout, verb);
+		return es_finish_stdout(0);
+	}
 	if (strcmp(word, "help") == 0) {
 		verb = argc > 2 ? find_verb(argv[2]) : NULL;
 		if (argc > 2 && !verb)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <exitstat/cli.h>
+#include <exitstat/options_table.h>
 #include <exitstat/util.h>
 
 #define OPTIONS_MAX 32
@@ -303,4 +304,21 @@ void es_verb_help(FILE *f, const struct es_verb *verb)
 			option_help(f, set.at[i]);
 	if (verb->details)
 		fprintf(f, "\n%s", verb->details);
+}
+
+void es_options_table(FILE *f, const struct es_verb *verb)
+{
+	struct option_set set = options_of(verb);
+
+	es_options_line(f, verb->name, NULL, NULL, verb->operands, verb->summary);
+	for (size_t i = 0; i < set.n; i++) {
+		const struct es_option *o = set.at[i];
+		char arg[ES_CELL_MAX], name[40], letter[3] = { '-', o->letter, '\0' };
+
+		if (o->hidden)
+			continue;
+		snprintf(name, sizeof(name), "--%s", o->name);
+		es_options_line(f, verb->name, name, o->letter ? letter : NULL,
+				o->kind == ES_OPT_FLAG ? NULL : argument(arg, o), o->help);
+	}
 }

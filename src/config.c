@@ -8,6 +8,7 @@
 
 #include <exitstat/config.h>
 #include <exitstat/log.h>
+#include <exitstat/options_table.h>
 #include <exitstat/util.h>
 
 enum kind { KIND_TEXT, KIND_TIME, KIND_COUNT, KIND_BOOL, KIND_MMU, KIND_FLAG };
@@ -28,7 +29,7 @@ struct setting {
 	size_t offset;
 	uint64_t min, max; /* of a number or time; max: size of a text's member */
 	const char *def;
-	const char *help;
+	const char *help; /* NULL: --help is silent about it */
 };
 
 #define AT(m)	offsetof(struct es_config, m)
@@ -63,6 +64,7 @@ static const struct setting settings[] = {
 	{ "config", "FILE", TEXT(file), .flags = ARGS_ONLY, .def = ES_CONFIG_FILE, .help = "config file" },
 	{ "version", NULL, KIND_FLAG, ARGS_ONLY, AT(version), 0, 0, "no", "print the version" },
 	{ "help", NULL, KIND_FLAG, ARGS_ONLY, AT(help), 0, 0, "no", "print this" },
+	{ "options", NULL, KIND_FLAG, ARGS_ONLY, AT(options), 0, 0, "no", NULL },
 };
 
 #define N_SETTINGS ES_ARRAY_SIZE(settings)
@@ -339,7 +341,7 @@ int es_config_load(int argc, char **argv, struct es_config *out, char err[ES_CON
 	/* The command line goes first to find --config, and last because it wins. */
 	load_defaults(&c);
 	r = load_args(argc, argv, &c, &config_given, err);
-	if (r == 0 && !c.help && !c.version) {
+	if (r == 0 && !c.help && !c.version && !c.options) {
 		char file[PATH_MAX];
 
 		memcpy(file, c.file, sizeof(file));
@@ -371,6 +373,8 @@ void es_config_help(FILE *f)
 		const struct setting *s = &settings[i];
 		char left[48];
 
+		if (!s->help)
+			continue;
 		snprintf(left, sizeof(left), "--%s%s%s%s", is_on(s) ? "no-" : "", s->name, s->arg ? " " : "",
 			 s->arg ? s->arg : "");
 		fprintf(f, "  %-18s %s", left, s->help);
@@ -381,6 +385,21 @@ void es_config_help(FILE *f)
 	fputs("\nThe config file has the same names without dashes, as key = value; SIGHUP reads it again.\n"
 	      "See exitstatd(8).\n",
 	      f);
+}
+
+void es_config_table(FILE *f)
+{
+	for (size_t i = 0; i < N_SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+		char name[40];
+
+		snprintf(name, sizeof(name), "--%s", s->name);
+		if (s->help && s->kind != KIND_BOOL)
+			es_options_line(f, "-", name, NULL, s->arg, s->help);
+		snprintf(name, sizeof(name), "--no-%s", s->name);
+		if (s->help && (s->kind == KIND_BOOL || s->kind == KIND_MMU))
+			es_options_line(f, "-", name, NULL, NULL, s->help);
+	}
 }
 
 static size_t member_size(const struct setting *s)

@@ -655,6 +655,10 @@ int main(int argc, char **argv)
 		es_config_help(stdout);
 		return 0;
 	}
+	if (d.cfg.options) {
+		es_config_table(stdout);
+		return 0;
+	}
 	if (d.cfg.version) {
 		puts("exitstatd " ES_VERSION);
 		return 0;

@@ -89,6 +89,8 @@ extern const char *const es_pers[];	     /* second, guest-second, total */
 bool es_options_parse(const struct es_verb *verb, int argc, char **argv, struct es_args *args,
 		      enum es_exit *status);
 void es_verb_help(FILE *f, const struct es_verb *verb);
+/* The verb and its options that help names, as lines of options_table.h. */
+void es_options_table(FILE *f, const struct es_verb *verb);
 
 /* A view as its option names it: "paging"; "usual" for the one without. */
 const char *es_aspect_word(enum es_aspect aspect);

@@ -30,7 +30,7 @@ struct es_config {
 	int mmu; /* enum es_mmu_mode */
 	bool pin;
 	char pin_dir[256];
-	bool unpin, help, version;
+	bool unpin, help, version, options;
 };
 
 /*
@@ -40,6 +40,8 @@ struct es_config {
  */
 int es_config_load(int argc, char **argv, struct es_config *out, char err[ES_CONFIG_ERR]);
 void es_config_help(FILE *f);
+/* The options that help names, as lines of options_table.h. */
+void es_config_table(FILE *f);
 /* Takes over from next what can change while the daemon runs, and logs what can not. */
 void es_config_apply(struct es_config *cfg, const struct es_config *next);
 

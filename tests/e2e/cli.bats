@@ -496,33 +496,6 @@ broken() {
 
 # --- what help is also used for ---
 
-@test "bash completion: verbs, options, words, VM names" {
-	serve "$recording"
-	PATH=$(dirname "$exitstat"):$PATH
-	complete() { :; }
-	# shellcheck disable=SC1091
-	source completions/exitstat.bash
-	try() {
-		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-		_exitstat
-		printf '%s ' "${COMPREPLY[@]}"
-	}
-	[ "$(try exitstat sna)" = "snapshot " ]
-	[ "$(try exitstat help sta)" = "status " ]
-	[ "$(try exitstat snapshot --per)" = "--per-vcpu " ]
-	[ "$(try exitstat snapshot --format '')" = "table json csv " ]
-	[ "$(try exitstat list --sort pa)" = "paging " ]
-	[ "$(try exitstat status --)" = "--for --no-cost --format --socket --help " ]
-	[ "$(try exitstat guest --wa)" = "--watch " ]
-	[ "$(try exitstat guest --)" = "--watch --interval --rounds --for --sort --format --socket --help " ]
-	[ "$(try exitstat guest --sort cy)" = "cycles " ]
-	[ "$(try exitstat top --vm gu)" = "guest1 guest2 " ]
-	[ "$(try exitstat report --per '')" = "second guest-second total " ]
-	[ "$(try exitstat report REA)" = "README.md " ]
-	[ "$(try exitstat compare --per '')" = "second guest-second total " ]
-	[ "$(try exitstat compare READ)" = "README.md " ]
-}
-
 @test "the man page names each verb and option" {
 	local verb option
 	for verb in $("$exitstat" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
