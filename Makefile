@@ -75,14 +75,14 @@ all: $(PROGS) $(MAN) $(ALL_EXTRA) ## build the daemon, the client and the man pa
 test-programs: all asan $(UNIT) $(ASAN_UNIT) $(TEST_EXTRA)
 asan: $(ASAN_PROGS) ## the programs with ASan and UBSan, in build/asan/
 
-## install what is missing, build, run every test; check-SUITE for one (unit, e2e, browser, bpf, lab, matrix, kernel)
+## install what is missing, build, run every test; check-SUITE for one (unit, e2e, browser, bpf, lab, matrix, kernel, deb)
 check:
 	$(Q)scripts/deps build check browser lab
 	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(Q)tests/run
 
 check-%:
-	$(Q)scripts/deps build check $(if $(filter lab% matrix%,$*),lab) $(if $(filter browser%,$*),browser) $(if $(filter kernel%,$*),lab kernel)
+	$(Q)scripts/deps build check $(if $(filter lab% matrix%,$*),lab) $(if $(filter browser%,$*),browser) $(if $(filter kernel%,$*),lab kernel) $(if $(filter deb%,$*),deb)
 	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(if $(filter kernel%,$*),$(KERNEL_BUILD))
 	$(Q)tests/run $*

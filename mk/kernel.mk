@@ -5,12 +5,12 @@ KERNEL_VERSIONS = $(shell awk '!/^\#/ && NF { print $$1 }' kernel-patch/versions
 KERNEL_BUILD = $(Q)kernel-patch/build $(KERNEL_VERSIONS) || :
 
 .PHONY: check-full kvm
-## check, every kernel, and the kernel patch: its series, its modules, patched KVM in the lab (takes long)
+## check, every kernel, the kernel patch (its series, its modules, patched KVM in the lab), the Debian package (takes long)
 check-full:
-	$(Q)scripts/deps build check browser lab kernel
+	$(Q)scripts/deps build check browser lab kernel deb
 	$(Q)$(MAKE) $(PARALLEL) test-programs
 	$(KERNEL_BUILD)
-	$(Q)tests/run unit e2e browser bpf lab matrix kernel
+	$(Q)tests/run unit e2e browser bpf lab matrix kernel deb
 
 kvm: ## the patched modules of KVM, into build/kvm/VERSION
 	$(Q)scripts/deps build lab kernel
