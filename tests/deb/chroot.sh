@@ -16,7 +16,8 @@ in_own_namespace()
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/exitstat-deb.XXXXXX") || exit 1
 	export WORK EXITSTAT_DEB_TEST=1
 	trap 'rm -rf --one-file-system "$WORK"' EXIT
-	trap 'kill "$child" 2>/dev/null; wait "$child"; exit 143' TERM INT
+	# unshare takes no other signal while it waits.
+	trap 'kill -KILL "$child" 2>/dev/null; wait "$child"; exit 143' TERM INT
 	unshare --mount --pid --fork --kill-child=KILL --mount-proc "$@" &
 	child=$!
 	wait "$child"
