@@ -394,7 +394,7 @@ void es_config_table(FILE *f)
 		char name[40];
 
 		snprintf(name, sizeof(name), "--%s", s->name);
-		if (s->help && s->kind != KIND_BOOL)
+		if (s->help && !is_on(s))
 			es_options_line(f, "-", name, NULL, s->arg, s->help);
 		snprintf(name, sizeof(name), "--no-%s", s->name);
 		if (s->help && (s->kind == KIND_BOOL || s->kind == KIND_MMU))

@@ -30,6 +30,18 @@ static void folder_of(char path[PATH_MAX], const char *socket)
 	snprintf(path, PATH_MAX, "%s.ended", socket);
 }
 
+/* Not if it is done: where systemd made the folder we may not. */
+static int give_to(int dir, const struct es_privilege_user *user)
+{
+	struct stat st;
+
+	if (fstat(dir, &st))
+		return -errno;
+	if (st.st_uid == user->uid && (st.st_mode & 07777) == 0700)
+		return 0;
+	return fchmod(dir, 0700) || fchown(dir, user->uid, user->gid) ? -errno : 0;
+}
+
 int es_ended_open(const char *socket, const struct es_privilege_user *user, struct es_ended **out, char *err,
 		  size_t size)
 {
@@ -43,8 +55,7 @@ int es_ended_open(const char *socket, const struct es_privilege_user *user, stru
 	if (!r) {
 		e->fd = -1;
 		e->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (e->dir < 0 || fchown(e->dir, user->uid, user->gid) || fchmod(e->dir, 0700))
-			r = -errno;
+		r = e->dir < 0 ? -errno : give_to(e->dir, user);
 	}
 	if (r) {
 		snprintf(err, size, "cannot keep VMs that ended in %s: %s; start without --pin", path,

@@ -15,7 +15,7 @@ in_own_namespace()
 	fi
 	WORK=$(mktemp -d "${TMPDIR:-/tmp}/exitstat-deb.XXXXXX") || exit 1
 	export WORK EXITSTAT_DEB_TEST=1
-	trap 'rm -rf --one-file-system "$WORK"' EXIT
+	trap 'leave_cgroup; rm -rf --one-file-system "$WORK"' EXIT
 	# unshare takes no other signal while it waits.
 	trap 'kill -KILL "$child" 2>/dev/null; wait "$child"; exit 143' TERM INT
 	unshare --mount --pid --fork --kill-child=KILL --mount-proc "$@" &
@@ -24,10 +24,40 @@ in_own_namespace()
 	exit
 }
 
+# What a test started in a control group of its own (its path is in $WORK/cgroup) takes a moment to be gone.
+leave_cgroup()
+{
+	local i group
+	group=$(cat "$WORK/cgroup" 2>/dev/null) || return
+	for ((i = 0; i < 50; i++)); do
+		find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+		[ -d "$group" ] || return
+		sleep 0.1
+	done
+	echo "# $group is still there" >&2
+}
+
 die()
 {
 	printf '1..1\nnot ok 1 - a Debian 12 to install in: %s\n' "$*"
 	exit 1
+}
+
+# build_package DIR: sets deb
+build_package()
+{
+	BUILD_DEB=$1 scripts/build-deb >"$WORK/build.log" 2>&1 || { tail -n 30 "$WORK/build.log" && return 1; }
+	deb=$(tail -n 1 "$WORK/build.log")
+	[ -f "$deb" ]
+}
+
+# repack FIELD VALUE COMMAND OUT: the package with another field, after COMMAND was run in it.
+repack()
+{
+	rm -rf "$WORK/repack"
+	dpkg-deb -R "$deb" "$WORK/repack"
+	sed -i "s/^$1: .*/$1: $2/" "$WORK/repack/DEBIAN/control"
+	(cd "$WORK/repack" && eval "$3") && dpkg-deb --root-owner-group -b "$WORK/repack" "$4" >/dev/null
 }
 
 # system DIR PACKAGE...: a minimal Debian 12 in DIR, whose apt has in its cache what these packages (files, too) need. It comes

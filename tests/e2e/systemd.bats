@@ -54,11 +54,11 @@ exposure() {
 
 @test "no setting is there twice by accident" {
 	run -0 sh -c "sed -n 's/^\([A-Z][A-Za-z]*\)=.*/\1/p' '$UNITS/exitstatd.service' | sort | uniq -d"
-	[ "$output" = SystemCallFilter ]
+	[ "$output" = "$(printf 'ExecStartPre\nSystemCallFilter')" ]
 }
 
 @test "the capabilities it starts with are those it needs, and no more" {
-	[ "$(setting CapabilityBoundingSet)" = "CAP_SYS_ADMIN CAP_SETUID CAP_SETGID" ]
+	[ "$(setting CapabilityBoundingSet)" = "CAP_SYS_ADMIN CAP_SYS_PTRACE CAP_SETUID CAP_SETGID CAP_SETPCAP" ]
 	[ "$(setting NoNewPrivileges)" = yes ]
 }
 
