@@ -37,9 +37,11 @@ static int give_to(int dir, const struct es_privilege_user *user)
 
 	if (fstat(dir, &st))
 		return -errno;
-	if (st.st_uid == user->uid && (st.st_mode & 07777) == 0700)
+	if (st.st_mode & 077)
+		return -EPERM; /* not made by us, and open to others */
+	if (st.st_uid == user->uid)
 		return 0;
-	return fchmod(dir, 0700) || fchown(dir, user->uid, user->gid) ? -errno : 0;
+	return fchownat(dir, "", user->uid, user->gid, AT_EMPTY_PATH) ? -errno : 0;
 }
 
 int es_ended_open(const char *socket, const struct es_privilege_user *user, struct es_ended **out, char *err,
@@ -54,7 +56,8 @@ int es_ended_open(const char *socket, const struct es_privilege_user *user, stru
 		r = -errno;
 	if (!r) {
 		e->fd = -1;
-		e->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* Not to be read: it is another user's, and we may be a root that is kept from that. */
+		e->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		r = e->dir < 0 ? -errno : give_to(e->dir, user);
 	}
 	if (r) {
