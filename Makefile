@@ -33,14 +33,14 @@ ASAN_LDFLAGS = $(ES_LDFLAGS) $(SAN)
 memo	= $(eval $(1) := $(2))$($(1))
 LIB_CFLAGS = $(call memo,LIB_CFLAGS,$(filter -I%,$(shell $(PKGCONF) --cflags $(DAEMON_PKGS) $(CLI_PKGS) 2>/dev/null)))
 CLI_PKGS := jansson ncursesw
-DAEMON_PKGS := jansson libsystemd libbpf libelf libseccomp zlib
+DAEMON_PKGS := jansson libsystemd libbpf libelf libmicrohttpd libseccomp zlib
 CLI_LIBS = $(call memo,CLI_LIBS,$(shell $(PKGCONF) --libs $(CLI_PKGS)) -lm)
 DAEMON_LIBS = $(call memo,DAEMON_LIBS,$(shell $(PKGCONF) --libs $(DAEMON_PKGS)) -lm)
 TEST_LIBS = $(call memo,TEST_LIBS,$(shell $(PKGCONF) --libs cmocka) $(DAEMON_LIBS) $(CLI_LIBS))
 
 CLI_SRC	:= $(wildcard src/cli*.c src/cmd_*.c src/render_*.c src/report_*.c src/tui_*.c)
 DAEMON_SRC := $(wildcard $(addprefix src/,exitstatd.c collector.c keeper*.c loader*.c sampler*.c store.c identity.c \
-	      server.c metrics.c config.c replay.c uevent.c log.c daemon_*.c))
+	      server.c metrics*.c config.c replay.c uevent.c log.c daemon_*.c))
 COMMON_SRC := $(filter-out $(CLI_SRC) $(DAEMON_SRC),$(wildcard src/*.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP_SRC := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))

@@ -12,6 +12,9 @@ $(BENCH)/exitstatd-sim: $(SIM_OBJS) $(BUILD)/libexitstat.a
 $(BENCH)/sim-clients: $(BUILD)/obj/tests/bench/sim_clients.o
 	$(call link,LD,$(ES_LDFLAGS))
 
+# So that it is seen when it does not build any more.
+TEST_EXTRA += $(BENCH)/exitstatd-sim $(BENCH)/sim-clients
+
 comma	:= ,
 .PHONY: bench-daemon
 bench-daemon: ## what the daemon costs with up to 4,000 simulated VMs (root; 6 minutes)

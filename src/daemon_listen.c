@@ -174,14 +174,28 @@ static int inherit(struct es_listen *l, char *err, size_t size)
 {
 	struct sockaddr_un sun = { 0 };
 	socklen_t len = sizeof(sun) - 1;
-	int fd = SD_LISTEN_FDS_START, n = sd_listen_fds(1);
+	int n = sd_listen_fds(1), fd = -1;
 
 	if (n == 0)
 		return 0;
 	if (n < 0)
 		return fail(-n, err, size, "cannot take the sockets of systemd: %s", strerror(-n));
-	if (n > 1 || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0)
-		return fail(EINVAL, err, size, "systemd must pass one listening UNIX stream socket");
+	for (int i = SD_LISTEN_FDS_START; i < SD_LISTEN_FDS_START + n; i++) {
+		int *to = sd_is_socket_unix(i, SOCK_STREAM, 1, NULL, 0) > 0 ? &fd
+			  : sd_is_socket(i, AF_UNSPEC, SOCK_STREAM, 1) > 0  ? &l->metrics_fd
+									    : NULL;
+
+		if (!to || *to >= 0)
+			return fail(EINVAL, err, size,
+				    "systemd must pass one listening UNIX stream socket, and for metrics one "
+				    "of TCP");
+		*to = i;
+	}
+	if (l->metrics_fd >= 0 &&
+	    fcntl(l->metrics_fd, F_SETFL, fcntl(l->metrics_fd, F_GETFL) | O_NONBLOCK) < 0)
+		return fail(errno, err, size, "cannot use the socket of systemd: %s", strerror(errno));
+	if (fd < 0)
+		return 0;
 	if (getsockname(fd, (struct sockaddr *)&sun, &len) < 0 || sun.sun_path[0] != '/')
 		return fail(EINVAL, err, size, "the socket that systemd passed has no path");
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
@@ -196,7 +210,7 @@ int es_listen_open(struct es_listen *l, const char *path, char *err, size_t size
 {
 	int r;
 
-	*l = (struct es_listen){ .fd = -1, .lock_fd = -1 };
+	*l = (struct es_listen){ .fd = -1, .lock_fd = -1, .metrics_fd = -1 };
 	r = inherit(l, err, size);
 	if (r < 0)
 		return r;
@@ -226,5 +240,6 @@ void es_listen_close(struct es_listen *l)
 		unlink(l->lock_path);
 	es_closep(&l->fd);
 	es_closep(&l->lock_fd);
-	l->fd = l->lock_fd = -1;
+	es_closep(&l->metrics_fd);
+	l->fd = l->lock_fd = l->metrics_fd = -1;
 }

@@ -13,6 +13,7 @@
 #include <exitstat/config.h>
 #include <exitstat/listen.h>
 #include <exitstat/log.h>
+#include <exitstat/metrics.h>
 #include <exitstat/process.h>
 #include <exitstat/recording.h>
 #include <exitstat/server.h>
@@ -23,8 +24,8 @@
 #include "daemon_cost.h"
 #include "daemon_ended.h"
 #include "daemon_privilege.h"
+#include "daemon_unpin.h"
 #include "keeper.h"
-#include "loader_pin.h"
 
 #define NS_PER_US      1000ULL
 #define NS_PER_S       1000000000ULL
@@ -47,6 +48,7 @@ struct daemon {
 	struct es_costs *costs;
 	struct es_service *service;
 	struct es_server *server;
+	struct es_metrics *metrics; /* NULL: nobody asked for them */
 	uint64_t started_ns, next_tick_ns;
 	uint64_t sampled_ns, samples, cost_ns, cost_max_ns,
 		cost_sum_ns; /* when the last sample ended, and costs */
@@ -520,6 +522,10 @@ static int split(struct daemon *d, struct es_recording **recording)
 	if (root)
 		user = es_privilege_find_user(d->cfg.user);
 	r = es_listen_open(&d->listen, d->cfg.socket, err, sizeof(err));
+	if (!r && d->cfg.metrics[0] && d->listen.metrics_fd < 0) {
+		d->listen.metrics_fd = es_metrics_listen(d->cfg.metrics, err, sizeof(err));
+		r = d->listen.metrics_fd < 0 ? d->listen.metrics_fd : 0;
+	}
 	if (!r && d->cfg.replay[0])
 		r = es_recording_open(d->cfg.replay, true, recording, err);
 	if (!r && root && d->cfg.pin && !*recording)
@@ -532,6 +538,22 @@ static int split(struct daemon *d, struct es_recording **recording)
 		es_error("%s", err);
 	d->no_user = !user.known;
 	return r;
+}
+
+static void refresh_for_metrics(void *ctx)
+{
+	refresh(ctx, false);
+}
+
+static int serve_metrics(struct daemon *d)
+{
+	static const struct es_metrics_ops ops = { .refresh = refresh_for_metrics, .status = status };
+	const struct es_metrics_options o = { .vms = d->cfg.metrics_vms,
+					      .histograms = d->cfg.metrics_histograms };
+
+	return d->listen.metrics_fd < 0
+		       ? 0
+		       : es_metrics_new(d->event, d->listen.metrics_fd, d->store, &ops, d, &o, &d->metrics);
 }
 
 static int start(struct daemon *d)
@@ -550,6 +572,8 @@ static int start(struct daemon *d)
 		r = make_parts(d);
 	if (r >= 0 && d->ended)
 		es_ended_load(d->ended, d->store);
+	if (r >= 0)
+		r = serve_metrics(d);
 	if (r >= 0)
 		r = add_timers(d);
 	if (r >= 0)
@@ -595,6 +619,7 @@ static int run(struct daemon *d)
 
 static void clean_up(struct daemon *d)
 {
+	es_metrics_free(d->metrics);
 	es_server_free(d->server);
 	es_service_free(d->service);
 	es_costs_free(d->costs);
@@ -622,26 +647,11 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static int unpin(const struct es_config *cfg)
-{
-	int programs = es_pins_remove(cfg->pin_dir), ended = programs < 0 ? 0 : es_ended_remove(cfg->socket);
-	int r = programs < 0 ? programs : ended < 0 ? ended : 0;
-
-	if (r == -EBUSY)
-		es_error("an exitstatd runs with what is pinned in %s: stop it first", cfg->pin_dir);
-	else if (r < 0)
-		es_error("cannot remove what is pinned in %s: %s%s", cfg->pin_dir, strerror(-r),
-			 geteuid() ? "; run sudo exitstatd --unpin" : "");
-	else if (programs + ended)
-		es_info("removed: %s, and VMs that ended", cfg->pin_dir);
-	else
-		es_info("nothing is pinned in %s", cfg->pin_dir);
-	return r;
-}
-
 int main(int argc, char **argv)
 {
-	struct daemon d = { .argc = argc, .argv = argv, .listen = { .fd = -1, .lock_fd = -1 } };
+	struct daemon d = { .argc = argc,
+			    .argv = argv,
+			    .listen = { .fd = -1, .lock_fd = -1, .metrics_fd = -1 } };
 	char err[ES_CONFIG_ERR];
 	int r;
 
@@ -664,7 +674,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (d.cfg.unpin)
-		return unpin(&d.cfg) < 0 ? 1 : 0;
+		return es_unpin(&d.cfg) < 0 ? 1 : 0;
 	if (check_privilege(&d.cfg) < 0)
 		return 1;
 	block_signals();

@@ -118,7 +118,8 @@ be_keeper(int peer, const struct es_loader_options *o, struct es_listen *listen)
 {
 	prctl(PR_SET_NAME, "exitstatd-keep");
 	es_closep(&listen->fd);
-	listen->fd = -1;
+	es_closep(&listen->metrics_fd);
+	listen->fd = listen->metrics_fd = -1;
 	es_privilege_keep();
 	es_keeper_serve(peer, o);
 	es_listen_close(listen);

@@ -28,6 +28,9 @@ struct es_config {
 	uint64_t history;
 	bool latency;
 	int mmu; /* enum es_mmu_mode */
+	char metrics[64]; /* "": nobody is told over HTTP */
+	uint64_t metrics_vms;
+	bool metrics_histograms;
 	bool pin;
 	char pin_dir[256];
 	bool unpin, help, version, options;

@@ -9,6 +9,7 @@
 
 struct es_listen {
 	int fd, lock_fd;
+	int metrics_fd; /* for Prometheus, if systemd passed one, else -1 */
 	char path[108];
 	char lock_path[128];
 	dev_t dev; /* of the socket file we made */

@@ -87,17 +87,18 @@ int __wrap_es_loader_new(const struct es_loader_options *o, struct es_loader **o
 		return -EINVAL;
 	}
 	fill_maps(*out);
-	(*out)->optional[ES_OPTIONAL_MMU].measured.mmu =
+	(*out)->keep->optional[ES_OPTIONAL_MMU].measured.mmu =
 		(struct es_mmu_measured){ .events = (1ull << ES_MMU_EVENTS) - 1, .cr = true };
-	(*out)->optional[ES_OPTIONAL_NESTED].measured.flags = ES_OPTIONAL_FLAGS;
+	(*out)->keep->optional[ES_OPTIONAL_NESTED].measured.flags = ES_OPTIONAL_FLAGS;
 	return 0;
 }
 
-int __wrap_es_loader_attach_exits(struct es_loader *l, enum es_isa isa, char *err, size_t size)
+int __wrap_es_loader_attach_exits(struct es_loader *l, enum es_isa isa, const char *build, char *err,
+				  size_t size)
 {
 	uint32_t pid = (uint32_t)getpid();
 
-	(void)isa, (void)err, (void)size;
+	(void)isa, (void)build, (void)err, (void)size;
 	if (!sim.attached && !fork())
 		sim_guests(&sim.o, l->slots, sim.ring, sim.text, pid);
 	sim.attached = true;

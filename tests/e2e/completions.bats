@@ -58,7 +58,7 @@ help_options() {
 			<("$exitstat" "$verb" --help | help_options)
 	done
 	# help names one form of what can be negated
-	diff <("$exitstatd" --options | cut -f 2 | grep -vxE -- '--no-(mmu|pin)') <("$exitstatd" --help | help_options)
+	diff <("$exitstatd" --options | cut -f 2 | grep -vxE -- '--no-(mmu|pin|metrics-histograms)') <("$exitstatd" --help | help_options)
 	"$exitstatd" --options | grep -qP '^-\t--no-mmu\t\t\t'
 }
 
