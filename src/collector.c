@@ -224,7 +224,7 @@ static void fill_health(struct collector *c, struct es_health_counts *h, struct 
 static int sample(struct es_source *src, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
-	struct es_loader_health health;
+	struct es_loader_health health = { 0 };
 	struct es_snapshot *s;
 	int r;
 
@@ -251,7 +251,7 @@ static void told(struct es_source *src)
 static int look(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
-	struct es_loader_health health;
+	struct es_loader_health health = { 0 };
 	int r = es_sampler_look(c->sampler, at, src->per_vcpu, out);
 
 	if (r)
@@ -324,7 +324,7 @@ static void add_features(struct collector *c, struct es_status *st)
 static void status(struct es_source *src, struct es_status *st)
 {
 	struct collector *c = to_collector(src);
-	struct es_loader_health health;
+	struct es_loader_health health = { 0 };
 
 	reconcile(c);
 	st->attach = attach_state(c);

@@ -37,9 +37,8 @@ free_port() {
 	return 1
 }
 
-# start_daemon [RECORDING]: over a recording whose counts grow for a while
 start_daemon() {
-	"${BUILD:-build}/exitstatd" --config /dev/null --socket "$dir/s" --replay "${1:-tests/fixtures/replay/three.jsonl}" --interval 2s \
+	"${BUILD:-build}/exitstatd" --config /dev/null --socket "$dir/s" --replay tests/fixtures/replay/three.jsonl --interval 2s \
 		--metrics "$at" --metrics-histograms 2>>"$dir/log" 3>&- &
 	echo $! >"$dir/daemon.pid"
 	until_ok 10 curl -sf -o "$dir/first" "http://$at/metrics"
