@@ -1,7 +1,7 @@
 # What the daemon costs with thousands of VMs: exitstatd itself over slots that a simulator writes (docs/scale.md).
 BENCH	:= $(BUILD)/bench
 SIM_WRAP := es_loader_new es_loader_attach_exits es_loader_attached es_loader_attach_life es_loader_life_attached \
-	    es_loader_events_fd es_loader_events_take es_loader_health es_kvm_host_read es_identity_resolve
+	    es_loader_events_fd es_loader_events_take es_loader_lost es_kvm_host_read es_identity_resolve
 SIM_OBJS := $(BUILD)/obj/tests/bench/sim_loader.o $(BUILD)/obj/tests/bench/sim_guests.o \
 	    $(filter-out $(BUILD)/obj/src/loader.o,$(call objs,,$(DAEMON_SRC)))
 

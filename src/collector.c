@@ -47,14 +47,6 @@ static struct collector *to_collector(struct es_source *src)
 
 /* --- attach --- */
 
-static uint64_t lost(const struct collector *c, enum es_health which)
-{
-	struct es_loader_health h;
-
-	es_keeper_health(c->keeper, &h);
-	return h.counts[which];
-}
-
 static void wanted_build(const struct collector *c, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s %s", c->host.vendor ? c->host.vendor : "kvm", c->host.build_id);
@@ -81,9 +73,9 @@ static int attach(struct collector *c, const char *build)
 	/* Also if it fails: the same build fails again, until another one or a module's event comes. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", build);
 	c->failure[0] = c->life_failure[0] = 0;
-	c->misread = lost(c, ES_HEALTH_LAYOUT);
 	/* Without it counts still come; only VMs of one process may be mixed, and status says so. */
 	es_keeper_attach_life(c->keeper, c->life_failure, sizeof(c->life_failure));
+	c->misread = es_keeper_lost(c->keeper, ES_HEALTH_LAYOUT);
 	r = es_keeper_attach_exits(c->keeper, c->host.isa, build, c->failure, sizeof(c->failure));
 	if (!r)
 		es_kernel_compare_attached(c->kernel);
@@ -94,7 +86,7 @@ static int attach(struct collector *c, const char *build)
 /* Without type information the programs know where a few things are, and check that. Better no numbers than wrong ones. */
 static void refuse_unknown_layout(struct collector *c)
 {
-	if (!es_keeper_attached(c->keeper) || lost(c, ES_HEALTH_LAYOUT) == c->misread)
+	if (!es_keeper_attached(c->keeper) || es_keeper_lost(c->keeper, ES_HEALTH_LAYOUT) == c->misread)
 		return;
 	es_keeper_detach_exits(c->keeper);
 	snprintf(
@@ -173,7 +165,7 @@ static enum es_attach_state attach_state(const struct collector *c)
 	if (es_sampler_seen_exits(c->sampler))
 		return ES_ATTACH_ATTACHED;
 	/* KVM_RUN returns to threads of which no kvm_entry was ever seen. */
-	if (!c->host.vendor || lost(c, ES_HEALTH_FOREIGN_RETURNS) > 1000)
+	if (!c->host.vendor || es_keeper_lost(c->keeper, ES_HEALTH_FOREIGN_RETURNS) > 1000)
 		return ES_ATTACH_SILENT;
 	return ES_ATTACH_ATTACHED;
 }
@@ -206,25 +198,27 @@ static void fill_host(const struct collector *c, struct es_host *h)
 	h->tdp = c->host.tdp;
 }
 
-static void fill_health(struct collector *c, struct es_health_counts *h, struct es_loader_health *programs)
+static void fill_health(struct collector *c, struct es_health_counts *h)
 {
-	const uint64_t *n = programs->counts;
+	struct es_loader_health programs;
 
-	es_keeper_health(c->keeper, programs);
+	es_keeper_health(c->keeper, &programs);
 	h->slots_used = es_sampler_slots_used(c->sampler);
 	h->slots_max = c->n_slots;
-	h->dropped = n[ES_HEALTH_DROPPED] + n[ES_HEALTH_SHORT_CELLS];
-	h->missed = programs->missed;
-	h->unattributed_mmu = programs->mmu_strays;
-	h->unattributed = n[ES_HEALTH_UNATTRIBUTED] + n[ES_HEALTH_NO_EXIT] + programs->mmu_strays;
+	h->dropped = es_keeper_lost(c->keeper, ES_HEALTH_DROPPED) +
+		     es_keeper_lost(c->keeper, ES_HEALTH_SHORT_CELLS);
+	h->missed = programs.missed;
+	h->unattributed_mmu = programs.mmu_strays;
+	h->unattributed = es_keeper_lost(c->keeper, ES_HEALTH_UNATTRIBUTED) +
+			  es_keeper_lost(c->keeper, ES_HEALTH_NO_EXIT) + h->unattributed_mmu;
 	h->unknown_reasons = es_sampler_unknown_reasons(c->sampler);
-	h->read_errors = n[ES_HEALTH_READ_ERRORS] + n[ES_HEALTH_LAYOUT] + es_kernel_compare_errors(c->kernel);
+	h->read_errors = es_keeper_lost(c->keeper, ES_HEALTH_READ_ERRORS) +
+			 es_keeper_lost(c->keeper, ES_HEALTH_LAYOUT) + es_kernel_compare_errors(c->kernel);
 }
 
 static int sample(struct es_source *src, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
-	struct es_loader_health health = { 0 };
 	struct es_snapshot *s;
 	int r;
 
@@ -234,7 +228,7 @@ static int sample(struct es_source *src, struct es_snapshot **out)
 		return r;
 	s->taken.interval_ns = ES_NONE;
 	fill_host(c, &s->host);
-	fill_health(c, &s->health, &health);
+	fill_health(c, &s->health);
 	*out = s;
 	if (c->told != attach_state(c)) {
 		c->told = attach_state(c);
@@ -251,14 +245,13 @@ static void told(struct es_source *src)
 static int look(struct es_source *src, const struct es_snapshot *at, struct es_snapshot **out)
 {
 	struct collector *c = to_collector(src);
-	struct es_loader_health health = { 0 };
 	int r = es_sampler_look(c->sampler, at, src->per_vcpu, out);
 
 	if (r)
 		return r;
 	(*out)->taken.interval_ns = ES_NONE;
 	fill_host(c, &(*out)->host);
-	fill_health(c, &(*out)->health, &health);
+	fill_health(c, &(*out)->health);
 	return 0;
 }
 
@@ -324,15 +317,14 @@ static void add_features(struct collector *c, struct es_status *st)
 static void status(struct es_source *src, struct es_status *st)
 {
 	struct collector *c = to_collector(src);
-	struct es_loader_health health = { 0 };
 
 	reconcile(c);
 	st->attach = attach_state(c);
 	fill_notice(c, st->attach, st->notice, sizeof(st->notice));
 	fill_host(c, &st->host);
-	fill_health(c, &st->health, &health);
-	st->short_cells = health.counts[ES_HEALTH_SHORT_CELLS];
-	st->ring_full = health.counts[ES_HEALTH_RING_FULL];
+	fill_health(c, &st->health);
+	st->short_cells = es_keeper_lost(c->keeper, ES_HEALTH_SHORT_CELLS);
+	st->ring_full = es_keeper_lost(c->keeper, ES_HEALTH_RING_FULL);
 	st->latency = es_keeper_latency(c->keeper);
 	es_keeper_status(c->keeper, st);
 	add_features(c, st);
@@ -485,7 +477,7 @@ int es_collector_new(sd_event *event, const struct es_source_options *o, struct 
 	}
 	/* What a daemon before left on KVM may be just right. */
 	snprintf(c->relocated_for, sizeof(c->relocated_for), "%s", es_keeper_build(c->keeper));
-	c->misread = lost(c, ES_HEALTH_LAYOUT);
+	c->misread = es_keeper_lost(c->keeper, ES_HEALTH_LAYOUT);
 	if (es_keeper_attached(c->keeper))
 		es_kernel_compare_attached(c->kernel);
 	/* A failure here does not end the daemon: another KVM may be loaded later. Status tells. */

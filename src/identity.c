@@ -360,16 +360,17 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The file that runs, for a VMM whose argv[0] is something else; "" when not to be read. */
-static void read_exe(int dir, char exe[512])
+/* Without what the kernel adds when the package was upgraded under it. */
+static const char *clean_exe(const char *exe, char buf[512])
 {
-	static const char deleted[] = " (deleted)"; /* the package was upgraded under it */
-	ssize_t n = dir < 0 ? -1 : readlinkat(dir, "exe", exe, 511);
+	static const char deleted[] = " (deleted)";
+	size_t n, cut = sizeof(deleted) - 1;
 
-	exe[n > 0 ? n : 0] = '\0';
-	n -= (ssize_t)sizeof(deleted) - 1;
-	if (n > 0 && !strcmp(exe + n, deleted))
-		exe[n] = '\0';
+	snprintf(buf, 512, "%s", exe ? exe : "");
+	n = strlen(buf);
+	if (n > cut && !strcmp(buf + n - cut, deleted))
+		buf[n - cut] = '\0';
+	return buf;
 }
 
 /* The name on the command line, and who says so. Writes into cmdline. */
@@ -430,19 +431,18 @@ static int open_process(const char *proc, uint32_t pid, uint64_t seen_ns)
 	return es_steal_fd(&dir);
 }
 
-void es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
+void es_identity_resolve(const char *proc, uint32_t pid, const char *comm, const char *exe, uint64_t seen_ns,
 			 struct es_identity *out)
 {
 	_cleanup_close_ int dir = open_process(proc, pid, seen_ns);
 	_cleanup_text_ struct text cgroup = read_proc(dir, "cgroup", CGROUP_MAX);
 	_cleanup_text_ struct text cmdline = read_proc(dir, "cmdline", CMDLINE_MAX);
 	const char *source = NULL, *machine = machine_of(&cgroup), *told, *name;
-	char exe[512];
+	char buf[512];
 
 	memset(out, 0, sizeof(*out));
 	out->uid = read_uid(dir);
-	read_exe(dir, exe);
-	name = command_name(&cmdline, exe, &source);
+	name = command_name(&cmdline, clean_exe(exe, buf), &source);
 	told = machine ? libvirt_name(machine) : NULL;
 	if (told) {
 		set_name(out, name && same_name(told, name) ? name : told);

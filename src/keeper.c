@@ -385,6 +385,11 @@ int es_keeper_events_drain(struct es_keeper *k, es_announced_fn *announced, void
 
 /* --- what it was and costs --- */
 
+uint64_t es_keeper_lost(const struct es_keeper *k, enum es_health which)
+{
+	return k->state.lost[which];
+}
+
 void es_keeper_health(struct es_keeper *k, struct es_loader_health *out)
 {
 	if (ask(k, ES_ASK_HEALTH, 0))

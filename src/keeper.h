@@ -71,6 +71,8 @@ void es_keeper_forget_threads(struct es_keeper *k);
 int es_keeper_events_fd(const struct es_keeper *k);
 int es_keeper_events_drain(struct es_keeper *k, es_announced_fn *announced, void *ctx);
 
+/* Of enum es_health: as of the last message. */
+uint64_t es_keeper_lost(const struct es_keeper *k, enum es_health which);
 void es_keeper_health(struct es_keeper *k, struct es_loader_health *out);
 void es_keeper_counts(struct es_keeper *k, struct es_cost_counts *out);
 /* Also what the keeper itself has taken, in st->cpu_ns and rss_bytes. */

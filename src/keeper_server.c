@@ -294,6 +294,7 @@ static void fill_state(struct keeper *k)
 		.waits = es_loader_waits(k->loader),
 		.mmu = *es_loader_mmu(k->loader),
 	};
+	es_loader_lost(k->loader, s->lost);
 	for (enum es_optional_id i = 0; i < ES_OPTIONALS; i++)
 		s->optional[i] = es_loader_optional_attached(k->loader, i);
 }

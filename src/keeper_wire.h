@@ -64,6 +64,7 @@ struct es_keeper_question {
 /* In every answer. */
 struct es_keeper_state {
 	uint64_t epoch;
+	uint64_t lost[ES_HEALTH_MAX]; /* by enum es_health */
 	uint32_t flags;
 	bool attached, life, typed, latency, waits;
 	bool optional[ES_OPTIONALS];

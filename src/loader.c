@@ -180,6 +180,16 @@ static int begin(struct es_loader *l)
 	return r;
 }
 
+static void explain_begin(const struct es_loader *l, int r, char *err, size_t size)
+{
+	if (l->pins.adopted)
+		snprintf(err, size,
+			 "cannot go on with what is pinned in %s: %s (%s); exitstatd --unpin removes it",
+			 l->pins.dir, strerror(-r), first_warning[0] ? first_warning : "no details");
+	else
+		explain(r, "load the BPF programs", err, size);
+}
+
 int es_loader_new(const struct es_loader_options *o, struct es_loader **out, char *err, size_t size)
 {
 	const struct es_keep want = {
@@ -207,8 +217,9 @@ int es_loader_new(const struct es_loader_options *o, struct es_loader **out, cha
 	l->life = vcpu_life__open();
 	r = begin(l);
 	if (r) {
+		explain_begin(l, r, err, size);
 		es_loader_free(l);
-		return explain(r, "load the BPF programs", err, size);
+		return r;
 	}
 	*out = l;
 	return 0;
@@ -642,10 +653,14 @@ static uint64_t missed(const struct es_loader *l)
 	       es_programs_missed(&l->life_programs);
 }
 
-void es_loader_health(const struct es_loader *l, struct es_loader_health *out)
+void es_loader_lost(const struct es_loader *l, uint64_t out[ES_HEALTH_MAX])
 {
 	for (uint32_t i = 0; i < ES_HEALTH_MAX; i++)
-		out->counts[i] = es_loader_health_count(l, i);
+		out[i] = es_loader_health_count(l, i);
+}
+
+void es_loader_health(const struct es_loader *l, struct es_loader_health *out)
+{
 	out->missed = missed(l);
 	out->mmu_strays = mmu_strays(l);
 }

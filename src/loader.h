@@ -99,11 +99,12 @@ int es_loader_events_fd(const struct es_loader *l);
 int es_loader_events_take(struct es_loader *l, struct es_event *out, uint32_t max);
 typedef void es_announced_fn(void *ctx, enum es_event_type type, uint32_t slot);
 
-/* What was lost, since the start. */
+/* What was lost since the start, by enum es_health. */
+void es_loader_lost(const struct es_loader *l, uint64_t out[ES_HEALTH_MAX]);
+/* What else, which takes longer to find out. */
 struct es_loader_health {
-	uint64_t counts[ES_HEALTH_MAX]; /* by enum es_health */
-	uint64_t missed;		/* runs the kernel skipped, of detached programs too */
-	uint64_t mmu_strays;		/* MMU events that belong to no VM known */
+	uint64_t missed;     /* runs the kernel skipped, of detached programs too */
+	uint64_t mmu_strays; /* MMU events that belong to no VM known */
 };
 void es_loader_health(const struct es_loader *l, struct es_loader_health *out);
 /* What the programs have run since they were loaded while the kernel's statistics were on, detached ones included. */

@@ -37,13 +37,14 @@ struct label {
 /* Both formats escape backslash, quote and newline, and are UTF-8, which names are. */
 static void put_value(FILE *f, const char *value)
 {
-	for (const char *p = value; *p; p++) {
-		if (*p == '\n')
-			fputs("\\n", f);
-		else if (*p == '\\' || *p == '"')
-			fprintf(f, "\\%c", *p);
-		else
-			fputc(*p, f);
+	for (const char *p = value; *p;) {
+		size_t n = strcspn(p, "\n\\\"");
+
+		fwrite(p, 1, n, f);
+		p += n;
+		if (*p)
+			fprintf(f, "\\%c", *p == '\n' ? 'n' : *p);
+		p += *p != '\0';
 	}
 }
 
@@ -443,7 +444,7 @@ static void add_vm(struct page *p, const struct es_vm *vm)
 	bool ended = vm->state == ES_VM_ENDED, known = is_taken(p, vm->name);
 	struct exported *e = &p->vms[p->n];
 	struct es_counts c = vm->counts;
-	int n = 0;
+	char *label;
 
 	/* Its series go on with the live one's, from 0 as when a program starts anew. */
 	if (ended && known)
@@ -452,15 +453,15 @@ static void add_vm(struct page *p, const struct es_vm *vm)
 		p->left_out++;
 		return;
 	}
-	if (known)
-		n = asprintf(&e->label, "%s@%s", vm->name, vm->id);
-	else
-		e->label = strdup(vm->name);
-	if (n < 0 || !e->label) {
-		e->label = NULL;
+	if ((known ? asprintf(&label, "%s@%s", vm->name, vm->id) : asprintf(&label, "%s", vm->name)) < 0)
+		label = NULL;
+	/* One series twice, and Prometheus would refuse the whole page: a VM may be called like that to do it. */
+	if (!label || (known && is_taken(p, label))) {
+		free(label);
 		p->left_out++;
 		return;
 	}
+	e->label = label;
 	es_counts_advance(&c, p->s->taken.monotonic_ns);
 	e->vm = vm;
 	e->time = c.time;

@@ -20,14 +20,14 @@ static int alloc_members(struct es_sampler *sp)
 	sp->owner = calloc(sp->n_slots, sizeof(*sp->owner));
 	sp->active = calloc(sp->n_slots, sizeof(*sp->active));
 	sp->pending = calloc(sp->n_slots, sizeof(*sp->pending));
-	sp->park.slots = calloc(sp->n_slots, sizeof(*sp->park.slots));
-	sp->park.states = calloc(sp->n_slots, sizeof(*sp->park.states));
-	sp->park.parked = calloc(sp->n_slots, sizeof(*sp->park.parked));
+	sp->some.slots = calloc(sp->n_slots, sizeof(*sp->some.slots));
+	sp->some.states = calloc(sp->n_slots, sizeof(*sp->some.states));
+	sp->some.parked = calloc(sp->n_slots, sizeof(*sp->some.parked));
 	sp->happened = calloc((size_t)sp->n_slots * 2, sizeof(*sp->happened));
 	sp->by_kvm = calloc(n, sizeof(struct vm *));
 	sp->look = malloc(sizeof(*sp->look));
-	return sp->owner && sp->active && sp->pending && sp->park.slots && sp->park.states &&
-			       sp->park.parked && sp->happened && sp->by_kvm && sp->look
+	return sp->owner && sp->active && sp->pending && sp->some.slots && sp->some.states &&
+			       sp->some.parked && sp->happened && sp->by_kvm && sp->look
 		       ? 0
 		       : -ENOMEM;
 }
@@ -59,9 +59,9 @@ void es_sampler_free(struct es_sampler *sp)
 	free(sp->owner);
 	free(sp->active);
 	free(sp->pending);
-	free(sp->park.slots);
-	free(sp->park.states);
-	free(sp->park.parked);
+	free(sp->some.slots);
+	free(sp->some.states);
+	free(sp->some.parked);
 	free(sp->happened);
 	free(sp->by_kvm);
 	free(sp->look);
@@ -153,17 +153,26 @@ static int read_active(struct es_sampler *sp, uint64_t now)
 	return r;
 }
 
+/* Neither gone nor parked. */
+static bool is_awake(const struct es_sampler *sp, const struct vcpu *v)
+{
+	return v->slot != NO_SLOT && (v->place != NO_PLACE || es_sampler_moved(sp, v));
+}
+
 /* Of one VM; whether its vCPUs are at rest is left to the samples. */
 static int read_vm(struct es_sampler *sp, struct vm *vm, uint64_t now)
 {
+	size_t n = 0;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < vm->n_vcpus; i++) {
-		struct vcpu *v = vm->vcpus[i];
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		if (is_awake(sp, vm->vcpus[i]))
+			sp->some.slots[n++] = vm->vcpus[i]->slot;
+	}
+	es_keeper_read_threads(sp->keeper, sp->some.slots, n);
+	for (size_t i = 0; !r && i < n; i++) {
+		struct vcpu *v = sp->owner[sp->some.slots[i]].vcpu;
 
-		if (v->slot == NO_SLOT || (v->place == NO_PLACE && !es_sampler_moved(sp, v)))
-			continue; /* gone, or parked and not woken */
-		es_keeper_read_threads(sp->keeper, &v->slot, 1);
 		if (vm->silent || es_sampler_moved(sp, v))
 			v->settled = v->parking = false;
 		r = es_sampler_take(sp, vm, v, false, now);

@@ -86,12 +86,12 @@ struct es_sampler {
 	struct owner *owner;	  /* by slot */
 	uint32_t *active;	  /* slots that a sample looks at */
 	size_t n_active, visited; /* visited: by the last sample */
-	/* At the end of a sample: of those, the ones to be parked. */
+	/* Scratch: those of one VM, or to be parked. */
 	struct {
 		uint32_t *slots;
 		uint8_t *states;
 		bool *parked;
-	} park;
+	} some;
 	uint32_t *pending; /* slots of which something was announced */
 	size_t n_pending;
 	struct happened *happened; /* scratch, two a slot */

@@ -86,13 +86,9 @@ static void scan_slot(struct es_sampler *sp, uint32_t slot)
 
 static bool must_scan(struct es_sampler *sp, uint64_t now)
 {
-	uint64_t epoch = es_keeper_epoch(sp->keeper), ring_full;
-	struct es_loader_health health;
-	bool must;
-
-	es_keeper_health(sp->keeper, &health);
-	ring_full = health.counts[ES_HEALTH_RING_FULL];
-	must = ring_full != sp->ring_full || epoch != sp->epoch || now - sp->scanned_ns >= SCAN_NS;
+	uint64_t ring_full = es_keeper_lost(sp->keeper, ES_HEALTH_RING_FULL);
+	uint64_t epoch = es_keeper_epoch(sp->keeper);
+	bool must = ring_full != sp->ring_full || epoch != sp->epoch || now - sp->scanned_ns >= SCAN_NS;
 
 	sp->ring_full = ring_full;
 	sp->epoch = epoch;
@@ -217,10 +213,11 @@ void es_sampler_free_vm(struct vm *vm)
 static void identify(struct es_sampler *sp, struct vm *vm, const struct es_slot *s, uint32_t slot)
 {
 	struct es_identity who;
-	char comm[sizeof(s->comm) + 1];
+	char comm[sizeof(s->comm) + 1], exe[512];
+	int known = es_keeper_exe(sp->keeper, slot, exe, sizeof(exe));
 
 	snprintf(comm, sizeof(comm), "%.*s", (int)sizeof(s->comm), s->comm);
-	es_identity_resolve(sp->proc, s->tgid, comm, s->born_ns, &who);
+	es_identity_resolve(sp->proc, s->tgid, comm, known < 0 ? NULL : exe, s->born_ns, &who);
 	vm->name = strdup(who.name);
 	vm->uid = who.uid;
 	/* One slot starts one vCPU at one time: never the same twice in a boot of the host. */

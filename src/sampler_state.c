@@ -152,10 +152,10 @@ void es_sampler_park(struct es_sampler *sp)
 			es_sampler_deactivate(sp, v);
 			continue;
 		}
-		sp->park.slots[n] = slot;
-		sp->park.states[n++] = v->state;
+		sp->some.slots[n] = slot;
+		sp->some.states[n++] = v->state;
 	}
-	es_keeper_park(sp->keeper, sp->park.slots, sp->park.states, n, sp->park.parked);
+	es_keeper_park(sp->keeper, sp->some.slots, sp->some.states, n, sp->some.parked);
 	for (size_t i = 0; i < n; i++)
-		sp->owner[sp->park.slots[i]].vcpu->parking = sp->park.parked[i];
+		sp->owner[sp->some.slots[i]].vcpu->parking = sp->some.parked[i];
 }

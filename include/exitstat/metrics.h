@@ -20,17 +20,15 @@
 /* How many series there can be. */
 struct es_metrics_options {
 	uint64_t vms;	 /* at most; those beyond are counted in exitstat_vms_left_out */
-	bool histograms; /* of exit times, by class of reasons: ES_METRICS_BUCKETS + 3 series for each */
+	bool histograms; /* of exit times: 18 series for each class of reasons */
 };
-
-#define ES_METRICS_BUCKETS 16 /* each four times as long as the one before, from 128 ns on */
 
 enum es_metrics_format { ES_METRICS_TEXT, ES_METRICS_OPENMETRICS, ES_METRICS_FORMATS };
 
 /*
  * Writes the page: text format 0.0.4, or OpenMetrics 1.0.0. What is not measured is left out. VM names come as they are, with
  * what the format cannot hold escaped; of several live VMs of one name the first has it, the others are NAME@ID, and
- * a VM that ended makes room for a live one of its name.
+ * a VM that ended makes room for a live one of its name. Whose name would then still be another's is left out.
  */
 void es_metrics_write(FILE *f, enum es_metrics_format format, const struct es_metrics_options *o,
 		      const struct es_snapshot *s, const struct es_status *st);

@@ -144,10 +144,10 @@ int __wrap_es_loader_events_take(struct es_loader *l, struct es_event *out, uint
 	return (int)n;
 }
 
-void __wrap_es_loader_health(const struct es_loader *l, struct es_loader_health *out)
+void __wrap_es_loader_lost(const struct es_loader *l, uint64_t out[ES_HEALTH_MAX])
 {
-	es_loader_health(l, out);
-	out->counts[ES_HEALTH_RING_FULL] += __atomic_load_n(&sim.ring->full, __ATOMIC_RELAXED);
+	es_loader_lost(l, out);
+	out[ES_HEALTH_RING_FULL] += __atomic_load_n(&sim.ring->full, __ATOMIC_RELAXED);
 }
 
 void __real_es_kvm_host_read(const char *sys, const char *proc, struct es_kvm_host *out);
@@ -157,11 +157,11 @@ void __wrap_es_kvm_host_read(const char *sys, const char *proc, struct es_kvm_ho
 	*out = (struct es_kvm_host){ .kvm = true, .isa = ES_ISA_SVM, .vendor = "kvm_amd", .tdp = ES_YES };
 }
 
-void __real_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
-				struct es_identity *out);
-void __wrap_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, uint64_t seen_ns,
-				struct es_identity *out)
+void __real_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, const char *exe,
+				uint64_t seen_ns, struct es_identity *out);
+void __wrap_es_identity_resolve(const char *proc, uint32_t pid, const char *comm, const char *exe,
+				uint64_t seen_ns, struct es_identity *out)
 {
-	__real_es_identity_resolve(proc, pid, comm, seen_ns, out);
+	__real_es_identity_resolve(proc, pid, comm, exe, seen_ns, out);
 	snprintf(out->name, sizeof(out->name), "%s", comm);
 }

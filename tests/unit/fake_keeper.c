@@ -97,9 +97,9 @@ int es_keeper_events_drain(struct es_keeper *l, es_announced_fn *announced, void
 	return (int)n;
 }
 
-void es_keeper_health(struct es_keeper *k, struct es_loader_health *out)
+uint64_t es_keeper_lost(const struct es_keeper *k, enum es_health which)
 {
-	*out = (struct es_loader_health){ .counts = { [ES_HEALTH_RING_FULL] = k->ring_full } };
+	return which == ES_HEALTH_RING_FULL ? k->ring_full : 0;
 }
 
 void es_keeper_park(struct es_keeper *k, const uint32_t *slots, const uint8_t *states, size_t n, bool *parked)

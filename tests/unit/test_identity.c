@@ -62,6 +62,18 @@ static const struct expect expected[] = {
 	  1000 }, /* surrogate, overlong, beyond U+10FFFF */
 };
 
+static const char *exe_of(uint32_t pid)
+{
+	static char exe[512];
+	char path[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), FIXTURES "/%u/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	return n > 0 ? exe : NULL;
+}
+
 static void names(void **state)
 {
 	struct es_identity id;
@@ -70,7 +82,7 @@ static void names(void **state)
 	for (size_t i = 0; i < ES_ARRAY_SIZE(expected); i++) {
 		const struct expect *e = &expected[i];
 
-		es_identity_resolve(FIXTURES, e->pid, "comm", LATER, &id);
+		es_identity_resolve(FIXTURES, e->pid, "comm", exe_of(e->pid), LATER, &id);
 		if (strcmp(id.name, e->name) || strcmp(id.source, e->source) || id.uid != e->uid)
 			fail_msg("pid %u: got '%s' from %s, uid %u; expected '%s' from %s, uid %u", e->pid,
 				 id.name, id.source, id.uid, e->name, e->source, e->uid);
@@ -82,7 +94,7 @@ static void long_name_is_cut_at_a_character(void **state)
 	struct es_identity id;
 
 	(void)state;
-	es_identity_resolve(FIXTURES, 71, "comm", LATER, &id);
+	es_identity_resolve(FIXTURES, 71, "comm", exe_of(71), LATER, &id);
 	assert_int_equal(strlen(id.name), 254); /* 127 of two bytes each; 255 would split one */
 	assert_memory_equal(id.name + 252, "\xc3\xbc", 3);
 }
@@ -92,11 +104,11 @@ static void comm_is_hostile_too(void **state)
 	struct es_identity id;
 
 	(void)state;
-	es_identity_resolve(FIXTURES, 63, "a\xff", LATER, &id);
+	es_identity_resolve(FIXTURES, 63, "a\xff", exe_of(63), LATER, &id);
 	assert_string_equal(id.name, "a" BAD "-63");
-	es_identity_resolve(FIXTURES, 63, "", LATER, &id);
+	es_identity_resolve(FIXTURES, 63, "", exe_of(63), LATER, &id);
 	assert_string_equal(id.name, "vm-63");
-	es_identity_resolve(FIXTURES, 63, NULL, LATER, &id);
+	es_identity_resolve(FIXTURES, 63, NULL, exe_of(63), LATER, &id);
 	assert_string_equal(id.name, "vm-63");
 }
 
@@ -127,10 +139,10 @@ static void huge_command_line(void **state)
 	snprintf(dir, sizeof(dir), "%s/5", root);
 	assert_int_equal(mkdir(dir, 0700), 0);
 	write_file(dir, "cmdline", "qemu-kvm", 3 << 20, "-name");
-	es_identity_resolve(root, 5, "comm", LATER, &id);
+	es_identity_resolve(root, 5, "comm", NULL, LATER, &id);
 	assert_string_equal(id.name, "comm-5");
 	write_file(dir, "cmdline", "qemu-kvm", 300000, "-name");
-	es_identity_resolve(root, 5, "comm", LATER, &id);
+	es_identity_resolve(root, 5, "comm", NULL, LATER, &id);
 	assert_string_equal(id.name, "comm-5");
 	snprintf(cmd, sizeof(cmd), "rm -r %s", root);
 	assert_int_equal(system(cmd), 0);
@@ -189,7 +201,7 @@ static void pid_used_again_while_it_is_read(void **state)
 	for (unsigned int i = 0; i < FLIPS; i++) {
 		bool alpha;
 
-		es_identity_resolve(flips, 5, "comm", LATER, &id);
+		es_identity_resolve(flips, 5, "comm", NULL, LATER, &id);
 		alpha = !strcmp(id.name, "alpha");
 		alphas += alpha;
 		/* Before the first of them is there, it is nobody. */

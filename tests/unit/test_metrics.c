@@ -166,8 +166,11 @@ static void names_are_told_apart(void **state)
 	add(s, "before", "twin", 1, ES_VM_ENDED);
 	add(s, "gone", "ended", 1, ES_VM_ENDED);
 	assert_string_equal(exported(s, 1000), "twin twin@young ended 0");
+	add(s, "x", "twin@evil", 2, ES_VM_RUNNING);
+	add(s, "evil", "twin", 20, ES_VM_RUNNING);
+	assert_string_equal(exported(s, 1000), "twin@evil twin twin@young ended 1");
 	/* The oldest live one first, whoever comes. */
-	assert_string_equal(exported(s, 1), "twin 2");
+	assert_string_equal(exported(s, 1), "twin@evil 5");
 	es_snapshot_unref(s);
 }
 

@@ -110,6 +110,29 @@ static struct es_slot *begin_of(uint32_t pid, uint32_t slot, uint64_t kvm, uint3
 	return s;
 }
 
+/* A VMM under another argv[0] is known by the file that runs, which only the keeper may look at. */
+static void the_keeper_tells_the_program(void **state)
+{
+	struct es_snapshot *s;
+	char folder[128], exe[160], text[64];
+
+	(void)state;
+	make_process("odd one", 1000, es_monotonic_ns() - SEC);
+	snprintf(folder, sizeof(folder), "%s/%u", proc, PID);
+	put_file(folder, "cmdline", text, (size_t)sprintf(text, "wrapper%c-name%codd one", 0, 0) + 1);
+	snprintf(exe, sizeof(exe), "%s/exe", folder);
+	begin_of(PID, 0, 0x1000, 0, es_monotonic_ns());
+	s = sample();
+	assert_string_not_equal(s->vms[0]->name, "odd one");
+	es_snapshot_unref(s);
+	assert_int_equal(symlink("/usr/bin/qemu-kvm (deleted)", exe), 0);
+	begin_of(PID, 1, 0x2000, 0, es_monotonic_ns());
+	s = sample();
+	assert_string_equal(s->vms[1]->name, "odd one");
+	es_snapshot_unref(s);
+	unlink(exe);
+}
+
 /* --- a pid that is used again --- */
 
 /* Another VM, under the same pid, at the same addresses and in the same slot. */
@@ -449,6 +472,7 @@ static void a_day_of_vms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		PROC_TEST(the_keeper_tells_the_program),
 		PROC_TEST(pid_used_again_is_another_vm),
 		PROC_TEST(nothing_is_taken_of_who_came_later),
 		PROC_TEST(vm_that_outlives_its_process_is_paused),
