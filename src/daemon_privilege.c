@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -250,7 +252,7 @@ static const int allowed[] = {
 
 static int allow_sockets(scmp_filter_ctx ctx)
 {
-	static const int families[] = { 1 /* AF_UNIX */, 16 /* AF_NETLINK */ };
+	static const int families[] = { AF_UNIX, AF_NETLINK };
 	int r = 0;
 
 	for (size_t i = 0; !r && i < ES_ARRAY_SIZE(families); i++)
@@ -259,11 +261,10 @@ static int allow_sockets(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* FIONREAD and a terminal's size, no more. */
+/* How much there is to read, not to block, and whether it is a terminal; no more. */
 static int allow_ioctls(scmp_filter_ctx ctx)
 {
-	static const unsigned int requests[] = { 0x541b /* FIONREAD */, 0x5401 /* TCGETS */,
-						 0x5421 /* FIONBIO */ };
+	static const unsigned long requests[] = { FIONREAD, FIONBIO, TCGETS };
 	int r = 0;
 
 	for (size_t i = 0; !r && i < ES_ARRAY_SIZE(requests); i++)
